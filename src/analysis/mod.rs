@@ -1,0 +1,6 @@
+//! Pure functions over documents: what the facts mean.
+
+pub mod budget;
+pub mod compare;
+pub mod recommend;
+pub mod roofline;

@@ -1,0 +1,157 @@
+//! What can be measured: one static table of benchmarks, one family a file.
+//!
+//! Adding a kernel is a file (or a row) in its family; tests, `list`, `bench`, reports and the criterion benches
+//! walk [`FAMILIES`].
+
+use std::sync::Arc;
+
+use crate::document::{Case, Cost, Machine, Shape};
+use crate::simd::Tier;
+use crate::sys::Team;
+use crate::workload::Workload;
+
+mod activation;
+mod embed;
+mod inputs;
+mod matmul;
+mod memory;
+mod norm;
+mod normalize;
+mod peak;
+mod pool;
+mod quantize;
+mod similarity;
+mod softmax;
+
+pub use embed::EmbedBenchmark;
+
+/// A family of benchmarks.
+pub struct Family {
+    /// The first word of its ids.
+    pub name: &'static str,
+    /// One sentence.
+    pub about: &'static str,
+    /// Its benchmarks.
+    pub benchmarks: &'static [&'static dyn Benchmark],
+}
+
+/// Every family: ceilings first, because they are measured first.
+pub static FAMILIES: &[Family] = &[
+    Family {
+        name: "memory",
+        about: "bandwidth per memory level: the sloped roofs",
+        benchmarks: memory::BENCHMARKS,
+    },
+    Family {
+        name: "peak",
+        about: "arithmetic rate per precision and tier: the flat roofs",
+        benchmarks: peak::BENCHMARKS,
+    },
+    Family { name: "pool", about: "token vectors to one text vector", benchmarks: pool::BENCHMARKS },
+    Family { name: "normalize", about: "vectors to unit length", benchmarks: normalize::BENCHMARKS },
+    Family { name: "similarity", about: "how alike two vectors are", benchmarks: similarity::BENCHMARKS },
+    Family { name: "matmul", about: "matrix products", benchmarks: matmul::BENCHMARKS },
+    Family { name: "quantize", about: "numbers to fewer bits", benchmarks: quantize::BENCHMARKS },
+    Family { name: "norm", about: "normalisation inside a layer", benchmarks: norm::BENCHMARKS },
+    Family {
+        name: "activation",
+        about: "elementwise functions between matrix products",
+        benchmarks: activation::BENCHMARKS,
+    },
+    Family { name: "softmax", about: "scores to shares", benchmarks: softmax::BENCHMARKS },
+    Family { name: "embed", about: "a whole model: text in, embedding out", benchmarks: embed::BENCHMARKS },
+];
+
+/// Every benchmark in the order of the table.
+pub fn benchmarks() -> impl Iterator<Item = &'static dyn Benchmark> {
+    FAMILIES.iter().flat_map(|family| family.benchmarks.iter().copied())
+}
+
+/// The benchmark with this id.
+#[must_use]
+pub fn find(id: &str) -> Option<&'static dyn Benchmark> {
+    benchmarks().find(|benchmark| benchmark.id() == id)
+}
+
+/// One way to do a benchmark's work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Implementation {
+    /// Its name in case texts: `plain`, `rows`, `packed`.
+    pub name: &'static str,
+    /// The tiers it is compiled for; which of them this CPU has is another question.
+    pub tiers: &'static [Tier],
+    /// Whether it can use more than one thread.
+    pub threads: Threading,
+    /// One sentence on how it works.
+    pub about: &'static str,
+}
+
+/// Whether an implementation uses a team.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threading {
+    /// One thread only.
+    Single,
+    /// Any number of threads.
+    Parallel,
+}
+
+/// How much of a benchmark's shapes a run wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Extensiveness {
+    /// One or two telling shapes.
+    Quick,
+    /// What a person wants to see.
+    Default,
+    /// Every shape that says something.
+    Full,
+}
+
+/// What preparing a case may use.
+#[derive(Debug, Clone)]
+pub struct Resources {
+    /// The threads of the case.
+    pub team: Team,
+    /// The seed of the inputs.
+    pub seed: u64,
+    /// Caches and limits of this machine.
+    pub machine: Arc<Machine>,
+}
+
+/// Why a case could not be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// It cannot run on this machine; the sentence says why.
+    #[error("{0}")]
+    Unavailable(String),
+    /// It should run and does not.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<crate::simd::TierUnavailable> for PrepareError {
+    fn from(error: crate::simd::TierUnavailable) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// Something that can be measured.
+pub trait Benchmark: Sync {
+    /// `family/what-dtype`.
+    fn id(&self) -> &str;
+    /// One sentence for people.
+    fn about(&self) -> &str;
+    /// The cost in words, per shape symbol: `2 M K N flops; ...`.
+    fn formula(&self) -> &str;
+    /// The ways to do it, the plain one first.
+    fn implementations(&self) -> &[Implementation];
+    /// The shapes worth measuring on this machine.
+    fn shapes(&self, machine: &Machine, extensiveness: Extensiveness) -> Vec<Shape>;
+    /// What one run of a shape costs, counted. `None` when the shape has the wrong number of axes, a zero, or a size
+    /// beyond what memory holds: the case is then a usage error.
+    fn cost(&self, shape: &Shape) -> Option<Cost>;
+    /// Inputs, reference and kernel of a case. Work of any length may be done here; none of it is timed.
+    fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError>;
+}
+
+#[cfg(test)]
+mod tests;

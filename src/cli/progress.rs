@@ -1,0 +1,1 @@
+//! The progress bar: the session's observer on a terminal.

@@ -1,0 +1,1 @@
+//! Devices: the only door to a GPU driver and to NVML.

@@ -1,0 +1,1 @@
+//! Readers of other tools' result formats, one file each. None yet.

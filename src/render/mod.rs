@@ -1,0 +1,1 @@
+//! What to say (`page`) and how to write it: terminal, JSON, HTML, charts.

@@ -1,0 +1,240 @@
+//! AVX2 with FMA: eight lanes, sixteen registers.
+
+use std::arch::x86_64::*;
+
+use super::{Simd, SimdOp, Tier};
+
+/// Proof that the CPU has AVX2, FMA, F16C and POPCNT.
+#[derive(Debug, Clone, Copy)]
+pub struct Avx2(());
+
+impl Avx2 {
+    /// The token, where the CPU and its system offer the tier.
+    #[must_use]
+    pub fn new() -> Option<Self> {
+        // These must be the features that `run` enables.
+        let has = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c")
+            && is_x86_feature_detected!("popcnt");
+        has.then_some(Self(()))
+    }
+}
+
+/// Calls intrinsics that have no precondition but the tier.
+macro_rules! avx2 {
+    ($e:expr) => {{
+        // SAFETY: the caller holds an `Avx2`, which only exists where the CPU has the features.
+        unsafe { $e }
+    }};
+}
+
+/// Lanes `0..n` set, for masked loads and stores.
+#[inline(always)]
+fn lanes(n: usize) -> __m256i {
+    const SLIDING: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+    let window = &SLIDING[8 - n.min(8)..][..8];
+    // SAFETY: the window is 32 bytes long; the caller holds an `Avx2`.
+    unsafe { _mm256_loadu_si256(window.as_ptr().cast()) }
+}
+
+impl Simd for Avx2 {
+    const TIER: Tier = Tier::Avx2;
+    const LANES: usize = 8;
+    type F32 = __m256;
+    type I32 = __m256i;
+    type Mask = __m256;
+
+    #[inline(always)]
+    fn run<O: SimdOp>(self, op: O) -> O::Output {
+        #[target_feature(enable = "avx2,fma,f16c,popcnt")]
+        fn inner<O: SimdOp>(op: O, simd: Avx2) -> O::Output {
+            op.eval(simd)
+        }
+        // SAFETY: `new` tested the same features.
+        unsafe { inner(op, self) }
+    }
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m256 {
+        avx2!(_mm256_set1_ps(x))
+    }
+    #[inline(always)]
+    fn load(self, from: &[f32]) -> __m256 {
+        let from = &from[..8];
+        // SAFETY: eight floats are readable at `from`.
+        unsafe { _mm256_loadu_ps(from.as_ptr()) }
+    }
+    #[inline(always)]
+    fn load_partial(self, from: &[f32]) -> __m256 {
+        // SAFETY: lanes beyond `from` are masked off and not read.
+        unsafe { _mm256_maskload_ps(from.as_ptr(), lanes(from.len())) }
+    }
+    #[inline(always)]
+    fn store(self, value: __m256, to: &mut [f32]) {
+        let to = &mut to[..8];
+        // SAFETY: eight floats are writable at `to`.
+        unsafe { _mm256_storeu_ps(to.as_mut_ptr(), value) }
+    }
+    #[inline(always)]
+    fn store_partial(self, value: __m256, to: &mut [f32]) {
+        // SAFETY: lanes beyond `to` are masked off and not written.
+        unsafe { _mm256_maskstore_ps(to.as_mut_ptr(), lanes(to.len()), value) }
+    }
+    #[inline(always)]
+    fn store_streaming(self, value: __m256, to: &mut [f32]) {
+        let to = &mut to[..8];
+        if (to.as_ptr() as usize).is_multiple_of(32) {
+            // SAFETY: eight floats are writable at `to`, which is aligned to 32 bytes.
+            unsafe { _mm256_stream_ps(to.as_mut_ptr(), value) }
+        } else {
+            self.store(value, to);
+        }
+    }
+    #[inline(always)]
+    fn fence(self) {
+        avx2!(_mm_sfence());
+    }
+    #[inline(always)]
+    fn add(self, a: __m256, b: __m256) -> __m256 {
+        avx2!(_mm256_add_ps(a, b))
+    }
+    #[inline(always)]
+    fn sub(self, a: __m256, b: __m256) -> __m256 {
+        avx2!(_mm256_sub_ps(a, b))
+    }
+    #[inline(always)]
+    fn mul(self, a: __m256, b: __m256) -> __m256 {
+        avx2!(_mm256_mul_ps(a, b))
+    }
+    #[inline(always)]
+    fn div(self, a: __m256, b: __m256) -> __m256 {
+        avx2!(_mm256_div_ps(a, b))
+    }
+    #[inline(always)]
+    fn mul_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+        avx2!(_mm256_fmadd_ps(a, b, c))
+    }
+    #[inline(always)]
+    fn min(self, a: __m256, b: __m256) -> __m256 {
+        avx2!(_mm256_min_ps(a, b))
+    }
+    #[inline(always)]
+    fn max(self, a: __m256, b: __m256) -> __m256 {
+        avx2!(_mm256_max_ps(a, b))
+    }
+    #[inline(always)]
+    fn abs(self, a: __m256) -> __m256 {
+        let sign = self.splat(-0.0);
+        avx2!(_mm256_andnot_ps(sign, a))
+    }
+    #[inline(always)]
+    fn sqrt(self, a: __m256) -> __m256 {
+        avx2!(_mm256_sqrt_ps(a))
+    }
+    #[inline(always)]
+    fn round(self, a: __m256) -> __m256 {
+        avx2!(_mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
+    }
+    #[inline(always)]
+    fn scale_by_power_of_two(self, a: __m256, n: __m256) -> __m256 {
+        // In two steps, so that each factor is a normal number; 2^k is k + 127 in the exponent field.
+        let n = self.max(self.min(n, self.splat(127.0)), self.splat(-252.0));
+        let n = self.to_i32(n);
+        let half = avx2!(_mm256_srai_epi32::<1>(n));
+        let rest = avx2!(_mm256_sub_epi32(n, half));
+        let factor = |k: __m256i| {
+            let biased = self.add_i32(k, self.splat_i32(127));
+            let shifted = avx2!(_mm256_slli_epi32::<23>(biased));
+            avx2!(_mm256_castsi256_ps(shifted))
+        };
+        self.mul(self.mul(a, factor(half)), factor(rest))
+    }
+    #[inline(always)]
+    fn less(self, a: __m256, b: __m256) -> __m256 {
+        avx2!(_mm256_cmp_ps::<_CMP_LT_OQ>(a, b))
+    }
+    #[inline(always)]
+    fn select(self, mask: __m256, yes: __m256, no: __m256) -> __m256 {
+        avx2!(_mm256_blendv_ps(no, yes, mask))
+    }
+    #[inline(always)]
+    fn mask_bits(self, mask: __m256) -> u32 {
+        avx2!(_mm256_movemask_ps(mask)).cast_unsigned()
+    }
+    #[inline(always)]
+    fn sum(self, a: __m256) -> f32 {
+        let low = avx2!(_mm256_castps256_ps128(a));
+        let high = avx2!(_mm256_extractf128_ps::<1>(a));
+        let four = avx2!(_mm_add_ps(low, high));
+        let two = avx2!(_mm_add_ps(four, _mm_movehl_ps(four, four)));
+        let one = avx2!(_mm_add_ss(two, _mm_movehdup_ps(two)));
+        avx2!(_mm_cvtss_f32(one))
+    }
+    #[inline(always)]
+    fn largest(self, a: __m256) -> f32 {
+        let low = avx2!(_mm256_castps256_ps128(a));
+        let high = avx2!(_mm256_extractf128_ps::<1>(a));
+        let four = avx2!(_mm_max_ps(low, high));
+        let two = avx2!(_mm_max_ps(four, _mm_movehl_ps(four, four)));
+        let one = avx2!(_mm_max_ss(two, _mm_movehdup_ps(two)));
+        avx2!(_mm_cvtss_f32(one))
+    }
+    #[inline(always)]
+    fn splat_i32(self, x: i32) -> __m256i {
+        avx2!(_mm256_set1_epi32(x))
+    }
+    #[inline(always)]
+    fn add_i32(self, a: __m256i, b: __m256i) -> __m256i {
+        avx2!(_mm256_add_epi32(a, b))
+    }
+    #[inline(always)]
+    fn to_i32(self, a: __m256) -> __m256i {
+        avx2!(_mm256_cvtps_epi32(a))
+    }
+    #[inline(always)]
+    fn to_f32(self, a: __m256i) -> __m256 {
+        avx2!(_mm256_cvtepi32_ps(a))
+    }
+    #[inline(always)]
+    fn load_i32(self, from: &[i32]) -> __m256i {
+        let from = &from[..8];
+        // SAFETY: eight integers are readable at `from`.
+        unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    fn store_i32(self, value: __m256i, to: &mut [i32]) {
+        let to = &mut to[..8];
+        // SAFETY: eight integers are writable at `to`.
+        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), value) }
+    }
+    #[inline(always)]
+    fn store_i8(self, value: __m256i, to: &mut [i8]) {
+        let to = &mut to[..8];
+        let low = avx2!(_mm256_castsi256_si128(value));
+        let high = avx2!(_mm256_extracti128_si256::<1>(value));
+        let words = avx2!(_mm_packs_epi32(low, high));
+        let bytes = avx2!(_mm_packs_epi16(words, words));
+        // SAFETY: eight bytes are writable at `to`.
+        unsafe { _mm_storel_epi64(to.as_mut_ptr().cast(), bytes) }
+    }
+    #[inline(always)]
+    fn load_i8(self, from: &[i8]) -> __m256i {
+        let from = &from[..8];
+        // SAFETY: eight bytes are readable at `from`.
+        let bytes = unsafe { _mm_loadl_epi64(from.as_ptr().cast()) };
+        avx2!(_mm256_cvtepi8_epi32(bytes))
+    }
+    #[inline(always)]
+    fn load_bf16(self, from: &[u16]) -> __m256 {
+        let from = &from[..8];
+        // SAFETY: sixteen bytes are readable at `from`.
+        let halves = unsafe { _mm_loadu_si128(from.as_ptr().cast()) };
+        let wide = avx2!(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(halves)));
+        avx2!(_mm256_castsi256_ps(wide))
+    }
+    #[inline(always)]
+    fn xor_popcount(self, a: &[u64], b: &[u64]) -> u64 {
+        // With POPCNT enabled this is one instruction a word, which AVX2's byte shuffle beats only on long rows.
+        a.iter().zip(b).map(|(a, b)| u64::from((a ^ b).count_ones())).sum()
+    }
+}

@@ -1,0 +1,305 @@
+//! AVX-512: sixteen lanes, thirty-two registers, masks; and its VNNI and BF16 extensions.
+
+use std::arch::x86_64::*;
+
+use super::{DotBf16, DotU8S8, Simd, SimdOp, Tier};
+
+/// Proof that the CPU has AVX-512 F, BW, DQ and VL (and AVX2's cluster).
+#[derive(Debug, Clone, Copy)]
+pub struct Avx512(());
+
+/// Proof that the CPU has VNNI besides what [`Avx512`] proves.
+#[derive(Debug, Clone, Copy)]
+pub struct Avx512Vnni(());
+
+/// Proof that the CPU has BF16 besides what [`Avx512`] proves.
+#[derive(Debug, Clone, Copy)]
+pub struct Avx512Bf16(());
+
+impl Avx512 {
+    /// The token, where the CPU and its system offer the tier.
+    #[must_use]
+    pub fn new() -> Option<Self> {
+        // These must be the features that `run` enables.
+        let has = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c")
+            && is_x86_feature_detected!("popcnt");
+        has.then_some(Self(()))
+    }
+}
+
+impl Avx512Vnni {
+    /// The token, where the CPU and its system offer the tier.
+    #[must_use]
+    pub fn new() -> Option<Self> {
+        (Avx512::new().is_some() && is_x86_feature_detected!("avx512vnni")).then_some(Self(()))
+    }
+}
+
+impl Avx512Bf16 {
+    /// The token, where the CPU and its system offer the tier.
+    #[must_use]
+    pub fn new() -> Option<Self> {
+        (Avx512::new().is_some() && is_x86_feature_detected!("avx512bf16")).then_some(Self(()))
+    }
+}
+
+/// Calls intrinsics that have no precondition but the tier.
+macro_rules! avx512 {
+    ($e:expr) => {{
+        // SAFETY: the caller holds a token that only exists where the CPU has the features.
+        unsafe { $e }
+    }};
+}
+
+/// Lanes `0..n` set.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "n is clamped to 16 and the shift leaves 16 bits")]
+fn lanes(n: usize) -> __mmask16 {
+    ((1_u32 << n.min(16)) - 1) as __mmask16
+}
+
+macro_rules! implement_simd {
+    ($token:ident, $tier:ident, $features:literal) => {
+        impl Simd for $token {
+            const TIER: Tier = Tier::$tier;
+            const LANES: usize = 16;
+            type F32 = __m512;
+            type I32 = __m512i;
+            type Mask = __mmask16;
+
+            #[inline(always)]
+            fn run<O: SimdOp>(self, op: O) -> O::Output {
+                #[target_feature(enable = $features)]
+                fn inner<O: SimdOp>(op: O, simd: $token) -> O::Output {
+                    op.eval(simd)
+                }
+                // SAFETY: `new` tested the same features.
+                unsafe { inner(op, self) }
+            }
+            #[inline(always)]
+            fn splat(self, x: f32) -> __m512 {
+                avx512!(_mm512_set1_ps(x))
+            }
+            #[inline(always)]
+            fn load(self, from: &[f32]) -> __m512 {
+                let from = &from[..16];
+                // SAFETY: sixteen floats are readable at `from`.
+                unsafe { _mm512_loadu_ps(from.as_ptr()) }
+            }
+            #[inline(always)]
+            fn load_partial(self, from: &[f32]) -> __m512 {
+                // SAFETY: lanes beyond `from` are masked off and not read.
+                unsafe { _mm512_maskz_loadu_ps(lanes(from.len()), from.as_ptr()) }
+            }
+            #[inline(always)]
+            fn store(self, value: __m512, to: &mut [f32]) {
+                let to = &mut to[..16];
+                // SAFETY: sixteen floats are writable at `to`.
+                unsafe { _mm512_storeu_ps(to.as_mut_ptr(), value) }
+            }
+            #[inline(always)]
+            fn store_partial(self, value: __m512, to: &mut [f32]) {
+                // SAFETY: lanes beyond `to` are masked off and not written.
+                unsafe { _mm512_mask_storeu_ps(to.as_mut_ptr(), lanes(to.len()), value) }
+            }
+            #[inline(always)]
+            fn store_streaming(self, value: __m512, to: &mut [f32]) {
+                let to = &mut to[..16];
+                if (to.as_ptr() as usize).is_multiple_of(64) {
+                    // SAFETY: sixteen floats are writable at `to`, which is aligned to 64 bytes.
+                    unsafe { _mm512_stream_ps(to.as_mut_ptr(), value) }
+                } else {
+                    self.store(value, to);
+                }
+            }
+            #[inline(always)]
+            fn fence(self) {
+                avx512!(_mm_sfence());
+            }
+            #[inline(always)]
+            fn add(self, a: __m512, b: __m512) -> __m512 {
+                avx512!(_mm512_add_ps(a, b))
+            }
+            #[inline(always)]
+            fn sub(self, a: __m512, b: __m512) -> __m512 {
+                avx512!(_mm512_sub_ps(a, b))
+            }
+            #[inline(always)]
+            fn mul(self, a: __m512, b: __m512) -> __m512 {
+                avx512!(_mm512_mul_ps(a, b))
+            }
+            #[inline(always)]
+            fn div(self, a: __m512, b: __m512) -> __m512 {
+                avx512!(_mm512_div_ps(a, b))
+            }
+            #[inline(always)]
+            fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+                avx512!(_mm512_fmadd_ps(a, b, c))
+            }
+            #[inline(always)]
+            fn min(self, a: __m512, b: __m512) -> __m512 {
+                avx512!(_mm512_min_ps(a, b))
+            }
+            #[inline(always)]
+            fn max(self, a: __m512, b: __m512) -> __m512 {
+                avx512!(_mm512_max_ps(a, b))
+            }
+            #[inline(always)]
+            fn abs(self, a: __m512) -> __m512 {
+                avx512!(_mm512_abs_ps(a))
+            }
+            #[inline(always)]
+            fn sqrt(self, a: __m512) -> __m512 {
+                avx512!(_mm512_sqrt_ps(a))
+            }
+            #[inline(always)]
+            fn round(self, a: __m512) -> __m512 {
+                avx512!(_mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
+            }
+            #[inline(always)]
+            fn scale_by_power_of_two(self, a: __m512, n: __m512) -> __m512 {
+                avx512!(_mm512_scalef_ps(a, n))
+            }
+            #[inline(always)]
+            fn less(self, a: __m512, b: __m512) -> __mmask16 {
+                avx512!(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b))
+            }
+            #[inline(always)]
+            fn select(self, mask: __mmask16, yes: __m512, no: __m512) -> __m512 {
+                avx512!(_mm512_mask_blend_ps(mask, no, yes))
+            }
+            #[inline(always)]
+            fn mask_bits(self, mask: __mmask16) -> u32 {
+                u32::from(mask)
+            }
+            #[inline(always)]
+            fn sum(self, a: __m512) -> f32 {
+                avx512!(_mm512_reduce_add_ps(a))
+            }
+            #[inline(always)]
+            fn largest(self, a: __m512) -> f32 {
+                avx512!(_mm512_reduce_max_ps(a))
+            }
+            #[inline(always)]
+            fn splat_i32(self, x: i32) -> __m512i {
+                avx512!(_mm512_set1_epi32(x))
+            }
+            #[inline(always)]
+            fn add_i32(self, a: __m512i, b: __m512i) -> __m512i {
+                avx512!(_mm512_add_epi32(a, b))
+            }
+            #[inline(always)]
+            fn to_i32(self, a: __m512) -> __m512i {
+                avx512!(_mm512_cvtps_epi32(a))
+            }
+            #[inline(always)]
+            fn to_f32(self, a: __m512i) -> __m512 {
+                avx512!(_mm512_cvtepi32_ps(a))
+            }
+            #[inline(always)]
+            fn load_i32(self, from: &[i32]) -> __m512i {
+                let from = &from[..16];
+                // SAFETY: sixteen integers are readable at `from`.
+                unsafe { _mm512_loadu_epi32(from.as_ptr()) }
+            }
+            #[inline(always)]
+            fn store_i32(self, value: __m512i, to: &mut [i32]) {
+                let to = &mut to[..16];
+                // SAFETY: sixteen integers are writable at `to`.
+                unsafe { _mm512_storeu_epi32(to.as_mut_ptr(), value) }
+            }
+            #[inline(always)]
+            fn store_i8(self, value: __m512i, to: &mut [i8]) {
+                let to = &mut to[..16];
+                let bytes = avx512!(_mm512_cvtsepi32_epi8(value));
+                // SAFETY: sixteen bytes are writable at `to`.
+                unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), bytes) }
+            }
+            #[inline(always)]
+            fn load_i8(self, from: &[i8]) -> __m512i {
+                let from = &from[..16];
+                // SAFETY: sixteen bytes are readable at `from`.
+                let bytes = unsafe { _mm_loadu_si128(from.as_ptr().cast()) };
+                avx512!(_mm512_cvtepi8_epi32(bytes))
+            }
+            #[inline(always)]
+            fn load_bf16(self, from: &[u16]) -> __m512 {
+                let from = &from[..16];
+                // SAFETY: thirty-two bytes are readable at `from`.
+                let halves = unsafe { _mm256_loadu_si256(from.as_ptr().cast()) };
+                let wide = avx512!(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(halves)));
+                avx512!(_mm512_castsi512_ps(wide))
+            }
+            #[inline(always)]
+            fn xor_popcount(self, a: &[u64], b: &[u64]) -> u64 {
+                avx512!(xor_popcount(a, b))
+            }
+        }
+    };
+}
+
+implement_simd!(Avx512, Avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,popcnt");
+implement_simd!(Avx512Vnni, Avx512vnni, "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c,popcnt");
+implement_simd!(Avx512Bf16, Avx512bf16, "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c,popcnt");
+
+/// Counts by a byte shuffle (Mula's method): VPOPCNTQ is an extension of its own, which this tier does not promise.
+#[target_feature(enable = "avx512f,avx512bw,popcnt")]
+#[inline]
+fn xor_popcount(a: &[u64], b: &[u64]) -> u64 {
+    let nibble_counts = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+    let low_nibble = _mm512_set1_epi8(0x0F);
+    let mut total = _mm512_setzero_si512();
+    let (a_chunks, b_chunks) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    for (a, b) in a_chunks.0.iter().zip(b_chunks.0) {
+        // SAFETY: each chunk is 64 readable bytes.
+        let a = unsafe { _mm512_loadu_epi64(a.as_ptr().cast()) };
+        // SAFETY: each chunk is 64 readable bytes.
+        let b = unsafe { _mm512_loadu_epi64(b.as_ptr().cast()) };
+        let x = _mm512_xor_si512(a, b);
+        let low = _mm512_shuffle_epi8(nibble_counts, _mm512_and_si512(x, low_nibble));
+        let high =
+            _mm512_shuffle_epi8(nibble_counts, _mm512_and_si512(_mm512_srli_epi16::<4>(x), low_nibble));
+        let bytes = _mm512_add_epi8(low, high);
+        total = _mm512_add_epi64(total, _mm512_sad_epu8(bytes, _mm512_setzero_si512()));
+    }
+    let rest: u64 = a_chunks.1.iter().zip(b_chunks.1).map(|(a, b)| u64::from((a ^ b).count_ones())).sum();
+    _mm512_reduce_add_epi64(total).cast_unsigned() + rest
+}
+
+impl DotU8S8 for Avx512Vnni {
+    type Bytes = __m512i;
+
+    #[inline(always)]
+    fn load_bytes(self, from: &[u8]) -> __m512i {
+        let from = &from[..64];
+        // SAFETY: sixty-four bytes are readable at `from`.
+        unsafe { _mm512_loadu_epi8(from.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    fn dot_u8s8(self, acc: __m512i, a: __m512i, b: __m512i) -> __m512i {
+        avx512!(_mm512_dpbusd_epi32(acc, a, b))
+    }
+}
+
+impl DotBf16 for Avx512Bf16 {
+    type Bf16 = __m512i;
+
+    #[inline(always)]
+    fn load_pairs(self, from: &[u16]) -> __m512i {
+        let from = &from[..32];
+        // SAFETY: sixty-four bytes are readable at `from`.
+        unsafe { _mm512_loadu_epi16(from.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    fn dot_bf16(self, acc: __m512, a: __m512i, b: __m512i) -> __m512 {
+        // SAFETY: both types are 512 bits of plain data.
+        let (a, b): (__m512bh, __m512bh) = unsafe { (std::mem::transmute(a), std::mem::transmute(b)) };
+        avx512!(_mm512_dpbf16_ps(acc, a, b))
+    }
+}

@@ -1,0 +1,324 @@
+//! Instruction tiers as values: holding a token proves that the CPU has the tier.
+//!
+//! A kernel is a struct of its arguments with [`SimdOp::eval`], written once over [`Simd`] and compiled for each
+//! tier. `eval`, and every helper that it calls, is `#[inline(always)]`: [`Simd::run`] enters a function with the
+//! tier's target features, and what is not inlined into it silently loses them (the answer stays right, the speed
+//! does not). A closure handed to another thread enters again with `simd.run(..)`.
+//!
+//! `is_x86_feature_detected!` stands in the tokens' `new` alone; `TIERS` is the one table of tiers.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod baseline;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+
+#[cfg(target_arch = "x86_64")]
+pub use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub use avx512::{Avx512, Avx512Bf16, Avx512Vnni};
+pub use baseline::Baseline;
+#[cfg(target_arch = "aarch64")]
+pub use neon::{Neon, NeonDotprod};
+
+/// A cluster of instructions that kernels are written for.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// What the target guarantees: SSE2 on x86-64, NEON on aarch64 as the compiler uses it.
+    Baseline,
+    /// SSE4.1 and SSSE3.
+    Sse41,
+    /// AVX2 with FMA, F16C and POPCNT.
+    Avx2,
+    /// AVX-512 F, BW, DQ and VL.
+    Avx512,
+    /// AVX-512 with VNNI.
+    Avx512vnni,
+    /// AVX-512 with BF16.
+    Avx512bf16,
+    /// Advanced SIMD.
+    Neon,
+    /// Advanced SIMD with SDOT and UDOT.
+    #[serde(rename = "neon-dotprod")]
+    NeonDotprod,
+}
+
+/// One row of [`TIERS`].
+struct TierRow {
+    tier: Tier,
+    name: &'static str,
+    available: fn() -> bool,
+}
+
+/// Every tier, lowest first: the one table.
+static TIERS: &[TierRow] = &[
+    TierRow { tier: Tier::Baseline, name: "baseline", available: || true },
+    TierRow { tier: Tier::Sse41, name: "sse41", available: has_sse41 },
+    #[cfg(target_arch = "x86_64")]
+    TierRow { tier: Tier::Avx2, name: "avx2", available: || Avx2::new().is_some() },
+    #[cfg(target_arch = "x86_64")]
+    TierRow { tier: Tier::Avx512, name: "avx512", available: || Avx512::new().is_some() },
+    #[cfg(target_arch = "x86_64")]
+    TierRow { tier: Tier::Avx512vnni, name: "avx512vnni", available: || Avx512Vnni::new().is_some() },
+    #[cfg(target_arch = "x86_64")]
+    TierRow { tier: Tier::Avx512bf16, name: "avx512bf16", available: || Avx512Bf16::new().is_some() },
+    #[cfg(target_arch = "aarch64")]
+    TierRow { tier: Tier::Neon, name: "neon", available: || Neon::new().is_some() },
+    #[cfg(target_arch = "aarch64")]
+    TierRow { tier: Tier::NeonDotprod, name: "neon-dotprod", available: || NeonDotprod::new().is_some() },
+    #[cfg(not(target_arch = "x86_64"))]
+    TierRow { tier: Tier::Avx2, name: "avx2", available: || false },
+    #[cfg(not(target_arch = "x86_64"))]
+    TierRow { tier: Tier::Avx512, name: "avx512", available: || false },
+    #[cfg(not(target_arch = "x86_64"))]
+    TierRow { tier: Tier::Avx512vnni, name: "avx512vnni", available: || false },
+    #[cfg(not(target_arch = "x86_64"))]
+    TierRow { tier: Tier::Avx512bf16, name: "avx512bf16", available: || false },
+    #[cfg(not(target_arch = "aarch64"))]
+    TierRow { tier: Tier::Neon, name: "neon", available: || false },
+    #[cfg(not(target_arch = "aarch64"))]
+    TierRow { tier: Tier::NeonDotprod, name: "neon-dotprod", available: || false },
+];
+
+fn has_sse41() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        is_x86_feature_detected!("sse4.1") && is_x86_feature_detected!("ssse3")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
+}
+
+impl Tier {
+    /// Every tier, lowest first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        TIERS.iter().map(|row| row.tier)
+    }
+
+    /// The tiers that this CPU and its system let us use, lowest first.
+    pub fn available() -> impl Iterator<Item = Self> {
+        TIERS.iter().filter(|row| (row.available)()).map(|row| row.tier)
+    }
+
+    /// Whether this CPU and its system let us use the tier.
+    #[must_use]
+    pub fn is_available(self) -> bool {
+        TIERS.iter().any(|row| row.tier == self && (row.available)())
+    }
+
+    /// The highest tier here for single-precision arithmetic.
+    #[must_use]
+    pub fn best_f32() -> Self {
+        [Self::Avx512, Self::Avx2, Self::Neon]
+            .into_iter()
+            .find(|tier| tier.is_available())
+            .unwrap_or(Self::Baseline)
+    }
+
+    /// The tier whose single-precision and memory instructions this one uses: `avx512` for `avx512vnni`.
+    #[must_use]
+    pub const fn f32_tier(self) -> Self {
+        match self {
+            Self::Baseline | Self::Sse41 => Self::Baseline,
+            Self::Avx2 => Self::Avx2,
+            Self::Avx512 | Self::Avx512vnni | Self::Avx512bf16 => Self::Avx512,
+            Self::Neon | Self::NeonDotprod => Self::Neon,
+        }
+    }
+
+    /// The name in case texts.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        TIERS.iter().find(|row| row.tier == self).map_or("baseline", |row| row.name)
+    }
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A word that names no tier.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "unknown tier {0:?}; the tiers are baseline, sse41, avx2, avx512, avx512vnni, avx512bf16, neon, neon-dotprod"
+)]
+pub struct UnknownTier(String);
+
+impl FromStr for Tier {
+    type Err = UnknownTier;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        TIERS
+            .iter()
+            .find(|row| row.name == text)
+            .map(|row| row.tier)
+            .ok_or_else(|| UnknownTier(text.to_owned()))
+    }
+}
+
+/// The tier is not to be had on this CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this CPU or its system does not offer {0}")]
+pub struct TierUnavailable(pub Tier);
+
+/// A computation written once for every tier.
+pub trait SimdOp {
+    /// What it returns.
+    type Output;
+    /// The body: `#[inline(always)]` in every implementation.
+    fn eval<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// Runs `op` with the instructions of `tier` (for tiers without vectors of their own, with those of the tier below).
+pub fn dispatch<O: SimdOp>(tier: Tier, op: O) -> Result<O::Output, TierUnavailable> {
+    let missing = TierUnavailable(tier);
+    match tier {
+        Tier::Baseline => Ok(Baseline.run(op)),
+        Tier::Sse41 if has_sse41() => Ok(Baseline.run(op)),
+        #[cfg(target_arch = "x86_64")]
+        Tier::Avx2 => Avx2::new().map(|simd| simd.run(op)).ok_or(missing),
+        #[cfg(target_arch = "x86_64")]
+        Tier::Avx512 => Avx512::new().map(|simd| simd.run(op)).ok_or(missing),
+        #[cfg(target_arch = "x86_64")]
+        Tier::Avx512vnni => Avx512Vnni::new().map(|simd| simd.run(op)).ok_or(missing),
+        #[cfg(target_arch = "x86_64")]
+        Tier::Avx512bf16 => Avx512Bf16::new().map(|simd| simd.run(op)).ok_or(missing),
+        #[cfg(target_arch = "aarch64")]
+        Tier::Neon => Neon::new().map(|simd| simd.run(op)).ok_or(missing),
+        #[cfg(target_arch = "aarch64")]
+        Tier::NeonDotprod => NeonDotprod::new().map(|simd| simd.run(op)).ok_or(missing),
+        Tier::Sse41 => Err(missing),
+        #[cfg(not(target_arch = "x86_64"))]
+        Tier::Avx2 | Tier::Avx512 | Tier::Avx512vnni | Tier::Avx512bf16 => Err(missing),
+        #[cfg(not(target_arch = "aarch64"))]
+        Tier::Neon | Tier::NeonDotprod => Err(missing),
+    }
+}
+
+/// The vectors of a tier. Loads and stores check the slice's length and panic when it is too short.
+pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
+    /// The tier that the token proves.
+    const TIER: Tier;
+    /// Lanes of [`Simd::F32`] and [`Simd::I32`]; at most 16.
+    const LANES: usize;
+    /// A vector of `LANES` single-precision numbers.
+    type F32: Copy;
+    /// A vector of `LANES` 32-bit integers.
+    type I32: Copy;
+    /// One truth value a lane.
+    type Mask: Copy;
+
+    /// Runs `op` inside a function that has the tier's target features.
+    fn run<O: SimdOp>(self, op: O) -> O::Output;
+
+    /// Every lane `x`.
+    fn splat(self, x: f32) -> Self::F32;
+    /// Every lane zero.
+    #[inline(always)]
+    fn zero(self) -> Self::F32 {
+        self.splat(0.0)
+    }
+    /// The first `LANES` numbers of `from`.
+    fn load(self, from: &[f32]) -> Self::F32;
+    /// The first `min(LANES, from.len())` numbers of `from`; the other lanes are zero.
+    fn load_partial(self, from: &[f32]) -> Self::F32;
+    /// Writes all lanes to the start of `to`.
+    fn store(self, value: Self::F32, to: &mut [f32]);
+    /// Writes the first `min(LANES, to.len())` lanes.
+    fn store_partial(self, value: Self::F32, to: &mut [f32]);
+    /// Like [`Simd::store`] past the caches where the tier can and `to` is aligned to a vector; else an ordinary store.
+    fn store_streaming(self, value: Self::F32, to: &mut [f32]);
+    /// Orders streaming stores before what follows.
+    fn fence(self);
+
+    /// `a + b`
+    fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a - b`
+    fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a * b`
+    fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a / b`
+    fn div(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a * b + c`, fused where the tier has FMA.
+    fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
+    /// The smaller; where one operand is not a number, `b`.
+    fn min(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// The larger; where one operand is not a number, `b`.
+    fn max(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// The absolute value.
+    fn abs(self, a: Self::F32) -> Self::F32;
+    /// The square root.
+    fn sqrt(self, a: Self::F32) -> Self::F32;
+    /// Rounds to the nearest integer, ties to even.
+    fn round(self, a: Self::F32) -> Self::F32;
+    /// `a * 2^n` for integral `n` with a normal result or an underflow to zero (`-252 <= n <= 127`).
+    fn scale_by_power_of_two(self, a: Self::F32, n: Self::F32) -> Self::F32;
+    /// Whether `a < b` (false where one is not a number).
+    fn less(self, a: Self::F32, b: Self::F32) -> Self::Mask;
+    /// `yes` where the mask is set, else `no`.
+    fn select(self, mask: Self::Mask, yes: Self::F32, no: Self::F32) -> Self::F32;
+    /// Bit `i` of the answer is set where lane `i` of the mask is.
+    fn mask_bits(self, mask: Self::Mask) -> u32;
+    /// The sum of the lanes.
+    fn sum(self, a: Self::F32) -> f32;
+    /// The largest lane.
+    fn largest(self, a: Self::F32) -> f32;
+
+    /// Every lane `x`.
+    fn splat_i32(self, x: i32) -> Self::I32;
+    /// `a + b`, wrapping.
+    fn add_i32(self, a: Self::I32, b: Self::I32) -> Self::I32;
+    /// Rounds to integers, ties to even; out-of-range lanes are unspecified, never undefined.
+    fn to_i32(self, a: Self::F32) -> Self::I32;
+    /// Integers as floats.
+    fn to_f32(self, a: Self::I32) -> Self::F32;
+    /// The first `LANES` integers of `from`.
+    fn load_i32(self, from: &[i32]) -> Self::I32;
+    /// Writes all lanes to the start of `to`.
+    fn store_i32(self, value: Self::I32, to: &mut [i32]);
+    /// Writes the lanes to the first `LANES` bytes of `to`, saturating to -128..=127.
+    fn store_i8(self, value: Self::I32, to: &mut [i8]);
+    /// The first `LANES` bytes of `from`, sign-extended.
+    fn load_i8(self, from: &[i8]) -> Self::I32;
+    /// The first `LANES` bfloat16 numbers of `from` (their bits), widened.
+    fn load_bf16(self, from: &[u16]) -> Self::F32;
+
+    /// Number of set bits in `a[i] ^ b[i]`, summed over the slices (of equal length).
+    fn xor_popcount(self, a: &[u64], b: &[u64]) -> u64;
+}
+
+/// Tiers with a dot product of unsigned by signed bytes into 32-bit lanes.
+pub trait DotU8S8: Simd {
+    /// A vector of `4 * LANES` bytes.
+    type Bytes: Copy;
+    /// The first `4 * LANES` bytes.
+    fn load_bytes(self, from: &[u8]) -> Self::Bytes;
+    /// Lane `i`: `acc[i] + sum over k of a[4i+k] as u8 * b[4i+k] as i8`, wrapping, without intermediate saturation.
+    fn dot_u8s8(self, acc: Self::I32, a: Self::Bytes, b: Self::Bytes) -> Self::I32;
+}
+
+/// Tiers with a dot product of bfloat16 pairs into single-precision lanes.
+pub trait DotBf16: Simd {
+    /// A vector of `2 * LANES` bfloat16 numbers.
+    type Bf16: Copy;
+    /// The first `2 * LANES` numbers (their bits).
+    fn load_pairs(self, from: &[u16]) -> Self::Bf16;
+    /// Lane `i`: `acc[i] + a[2i] * b[2i] + a[2i+1] * b[2i+1]`.
+    fn dot_bf16(self, acc: Self::F32, a: Self::Bf16, b: Self::Bf16) -> Self::F32;
+}
+
+#[cfg(test)]
+mod tests;

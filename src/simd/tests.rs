@@ -1,0 +1,144 @@
+//! Every operation of every tier this CPU has, against plain arithmetic.
+
+use super::*;
+
+/// Lane-wise results of every operation, as plain numbers, for two inputs of sixteen.
+struct Everything {
+    a: [f32; 16],
+    b: [f32; 16],
+}
+
+#[derive(Debug, PartialEq)]
+struct Lanes(Vec<(&'static str, Vec<f32>)>);
+
+impl SimdOp for Everything {
+    type Output = Lanes;
+
+    #[inline(always)]
+    fn eval<S: Simd>(self, s: S) -> Lanes {
+        let mut out: Vec<(&'static str, Vec<f32>)> = Vec::new();
+        for (a, b) in self.a.chunks_exact(S::LANES).zip(self.b.chunks_exact(S::LANES)) {
+            let (x, y) = (s.load(a), s.load(b));
+            let results = [
+                ("add", s.add(x, y)),
+                ("sub", s.sub(x, y)),
+                ("mul", s.mul(x, y)),
+                ("div", s.div(x, y)),
+                ("min", s.min(x, y)),
+                ("max", s.max(x, y)),
+                ("abs", s.abs(x)),
+                ("sqrt", s.sqrt(s.abs(x))),
+                ("round", s.round(x)),
+                ("scale", s.scale_by_power_of_two(x, s.round(y))),
+                ("select", s.select(s.less(x, y), x, s.splat(7.0))),
+                ("i32", s.to_f32(s.add_i32(s.to_i32(x), s.splat_i32(3)))),
+                ("partial", s.load_partial(&a[..S::LANES - 1])),
+            ];
+            for (name, value) in results {
+                let mut lanes = vec![0.0; S::LANES];
+                s.store(value, &mut lanes);
+                match out.iter_mut().find(|(n, _)| *n == name) {
+                    Some((_, all)) => all.extend(lanes),
+                    None => out.push((name, lanes)),
+                }
+            }
+        }
+        Lanes(out)
+    }
+}
+
+#[test]
+fn every_operation_on_every_tier_equals_plain_arithmetic() {
+    let a = [1.5, -2.5, 0.0, 3.25, -7.5, 100.0, 0.5, -0.5, 2.0, 1e-3, -1e3, 42.0, 8.5, -9.5, 10.5, 11.0];
+    let b = [2.0, -3.0, 1.0, -1.0, 4.0, 0.25, -6.0, 9.0, -2.0, 5.0, 3.0, -4.0, 1.0, 2.0, -3.0, 4.0];
+    for tier in Tier::available().filter(|&t| t != Tier::Sse41) {
+        let lanes = dispatch(tier, Everything { a, b }).unwrap();
+        let width = match tier.f32_tier() {
+            Tier::Avx512 => 16,
+            Tier::Avx2 => 8,
+            _ => 4,
+        };
+        for (name, got) in lanes.0 {
+            for (i, got) in got.into_iter().enumerate() {
+                let (x, y) = (a[i], b[i]);
+                let want = match name {
+                    "add" => x + y,
+                    "sub" => x - y,
+                    "mul" => x * y,
+                    "div" => x / y,
+                    "min" => x.min(y),
+                    "max" => x.max(y),
+                    "abs" => x.abs(),
+                    "sqrt" => x.abs().sqrt(),
+                    "round" => x.round_ties_even(),
+                    "scale" => x * y.round_ties_even().exp2(),
+                    "select" => {
+                        if x < y {
+                            x
+                        } else {
+                            7.0
+                        }
+                    }
+                    "i32" => x.round_ties_even() + 3.0,
+                    "partial" => {
+                        if i % width == width - 1 {
+                            0.0
+                        } else {
+                            x
+                        }
+                    }
+                    other => panic!("{other} has no plain form here"),
+                };
+                assert_eq!(got, want, "{tier} {name} lane {i}: {x} {y}");
+            }
+        }
+    }
+}
+
+struct Reductions<'a>(&'a [f32], &'a [u64], &'a [u64]);
+
+impl SimdOp for Reductions<'_> {
+    type Output = (f32, f32, u32, u64, Vec<i8>, Vec<f32>);
+
+    #[inline(always)]
+    fn eval<S: Simd>(self, s: S) -> Self::Output {
+        let x = s.load(self.0);
+        let mut bytes = vec![0_i8; S::LANES];
+        s.store_i8(s.to_i32(s.mul(x, s.splat(100.0))), &mut bytes);
+        let mut widened = vec![0.0; S::LANES];
+        s.store(s.to_f32(s.load_i8(&bytes)), &mut widened);
+        let negative = s.mask_bits(s.less(x, s.zero()));
+        (s.sum(x), s.largest(x), negative, s.xor_popcount(self.1, self.2), bytes, widened)
+    }
+}
+
+#[test]
+fn reductions_and_narrowing_are_right_on_every_tier() {
+    let x: Vec<f32> = (0..16).map(|i| if i % 3 == 0 { -(i as f32) } else { i as f32 * 0.5 }).collect();
+    let mut rng = crate::stats::Rng::new(7);
+    let a: Vec<u64> = (0..37).map(|_| rng.next_u64()).collect();
+    let b: Vec<u64> = (0..37).map(|_| rng.next_u64()).collect();
+    let ones: u64 = a.iter().zip(&b).map(|(a, b)| u64::from((a ^ b).count_ones())).sum();
+    for tier in Tier::available().filter(|&t| t != Tier::Sse41) {
+        let (sum, largest, negative, bits, bytes, widened) = dispatch(tier, Reductions(&x, &a, &b)).unwrap();
+        let n = bytes.len();
+        assert_eq!(sum, x[..n].iter().sum::<f32>(), "{tier}");
+        assert_eq!(largest, x[..n].iter().copied().fold(f32::MIN, f32::max), "{tier}");
+        let signs: u32 = x[..n].iter().enumerate().map(|(i, &v)| u32::from(v < 0.0) << i).sum();
+        assert_eq!(negative, signs, "{tier}");
+        assert_eq!(bits, ones, "{tier}");
+        for i in 0..n {
+            assert_eq!(i32::from(bytes[i]), (x[i] * 100.0).clamp(-128.0, 127.0) as i32, "{tier} lane {i}");
+            assert_eq!(widened[i], f32::from(bytes[i]), "{tier} lane {i}");
+        }
+    }
+}
+
+#[test]
+fn tiers_have_names_that_read_back() {
+    for tier in Tier::all() {
+        assert_eq!(tier.name().parse(), Ok(tier));
+    }
+    assert!("sse9".parse::<Tier>().is_err());
+    assert!(Tier::Baseline.is_available());
+}

@@ -1,0 +1,207 @@
+//! Order statistics, their intervals, and a small seeded generator.
+//!
+//! Verdicts rest on medians and ranks: on a shared machine the mean of a sample is decided by whoever
+//! pre-empted it.
+
+/// What a list of positive samples says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Summary {
+    /// Number of samples.
+    pub count: usize,
+    /// The middle sample.
+    pub median: f64,
+    /// Lower end of the 95 % interval of the median (the smallest sample when there are too few).
+    pub low: f64,
+    /// Upper end of the same interval.
+    pub high: f64,
+    /// The smallest sample.
+    pub min: f64,
+    /// The largest sample.
+    pub max: f64,
+    /// Median absolute deviation over the median.
+    pub spread: f64,
+}
+
+impl Summary {
+    /// Summarises samples; `None` without any.
+    #[must_use]
+    pub fn of(samples: &[f64]) -> Option<Self> {
+        let sorted = sorted(samples);
+        let (&min, &max) = (sorted.first()?, sorted.last()?);
+        let median = median_of_sorted(&sorted);
+        let (low, high) = quantile_interval(&sorted, 0.5, 0.95).unwrap_or((min, max));
+        let deviations: Vec<f64> = sorted.iter().map(|x| (x - median).abs()).collect();
+        let spread = if median == 0.0 { 0.0 } else { self::median(&deviations).unwrap_or(0.0) / median };
+        Some(Self { count: sorted.len(), median, low, high, min, max, spread })
+    }
+}
+
+/// The finite samples in ascending order.
+#[must_use]
+pub fn sorted(samples: &[f64]) -> Vec<f64> {
+    let mut sorted: Vec<f64> = samples.iter().copied().filter(|x| x.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    sorted
+}
+
+/// The middle of the samples, or `None` without any.
+#[must_use]
+pub fn median(samples: &[f64]) -> Option<f64> {
+    let sorted = sorted(samples);
+    if sorted.is_empty() { None } else { Some(median_of_sorted(&sorted)) }
+}
+
+fn median_of_sorted(sorted: &[f64]) -> f64 {
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) }
+}
+
+/// The `q` quantile of sorted samples by the nearest rank (the smallest sample with at least a share `q` at or
+/// below it), or `None` without samples.
+#[must_use]
+pub fn quantile_of_sorted(sorted: &[f64], q: f64) -> Option<f64> {
+    if sorted.is_empty() {
+        return None;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a rank between 1 and the sample count"
+    )]
+    let rank = (q * sorted.len() as f64).ceil().max(1.0) as usize;
+    Some(sorted[rank.min(sorted.len()) - 1])
+}
+
+/// A distribution-free interval of the `q` quantile by order statistics: ranks `l` and `u` with
+/// `P(l <= Binomial(n, q) < u) >= confidence`. `None` when the samples are too few for a two-sided one.
+#[must_use]
+pub fn quantile_interval(sorted: &[f64], q: f64, confidence: f64) -> Option<(f64, f64)> {
+    let n = sorted.len();
+    if n == 0 {
+        return None;
+    }
+    let tail = (1.0 - confidence) / 2.0;
+    let cdf = binomial_cdf(n, q);
+    // The lower end is the largest rank l with P(X < l) <= tail; the upper the smallest u with P(X >= u) <= tail.
+    let lower = (1..=n).rev().find(|&l| cdf[l - 1] <= tail)?;
+    let upper = (1..=n).find(|&u| 1.0 - cdf[u - 1] <= tail)?;
+    Some((sorted[lower - 1], sorted[upper - 1]))
+}
+
+/// Samples needed before [`quantile_interval`] can answer for `q`.
+#[must_use]
+pub fn samples_needed(q: f64, confidence: f64) -> usize {
+    let tail = (1.0 - confidence) / 2.0;
+    let extreme = q.max(1.0 - q);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive count")]
+    let needed = (tail.ln() / extreme.ln()).ceil() as usize;
+    needed
+}
+
+/// `P(X <= k)` for `k` in `0..n`, X binomial with `n` trials of probability `p`.
+fn binomial_cdf(n: usize, p: f64) -> Vec<f64> {
+    let mut total = 0.0;
+    #[expect(clippy::cast_precision_loss, reason = "sample counts are far below 2^52")]
+    let log_choose = |k: usize| (1..=k).map(|i| ((n - k + i) as f64 / i as f64).ln()).sum::<f64>();
+    (0..n)
+        .map(|k| {
+            #[expect(clippy::cast_precision_loss, reason = "sample counts are far below 2^52")]
+            let log_p = log_choose(k) + k as f64 * p.ln() + (n - k) as f64 * (1.0 - p).ln();
+            total += log_p.exp();
+            total
+        })
+        .collect()
+}
+
+/// A small, fast, seeded generator (`SplitMix64`): the same seed gives the same numbers on every machine.
+#[derive(Debug, Clone)]
+pub struct Rng(u64);
+
+impl Rng {
+    /// A generator from a seed.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next 64 random bits.
+    pub const fn next_u64(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in `[0, 1)`.
+    #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
+    pub const fn unit(&mut self) -> f64 {
+        (self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Uniform in `[low, high)`.
+    #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is meant")]
+    pub fn uniform_f32(&mut self, low: f32, high: f32) -> f32 {
+        low + (high - low) * self.unit() as f32
+    }
+
+    /// Standard normal, by Box and Muller.
+    pub fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.unit()).cos()
+    }
+
+    /// Uniform in `0..bound` (`bound` at least 1).
+    pub fn below(&mut self, bound: usize) -> usize {
+        #[expect(clippy::cast_possible_truncation, reason = "below bound, which is a usize")]
+        let value = ((u128::from(self.next_u64()) * bound.max(1) as u128) >> 64) as usize;
+        value
+    }
+
+    /// Shuffles in place (Fisher and Yates).
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
+            items.swap(i, self.below(i + 1));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_interval_has_the_textbook_ranks() {
+        // Conover's table: n = 20, q = 0.5, 95 %: ranks 6 and 15.
+        let sorted: Vec<f64> = (1..=20).map(f64::from).collect();
+        assert_eq!(quantile_interval(&sorted, 0.5, 0.95), Some((6.0, 15.0)));
+        assert_eq!(quantile_interval(&sorted[..5], 0.5, 0.95), None);
+        assert_eq!(quantile_interval(&sorted[..6], 0.5, 0.95), Some((1.0, 6.0)));
+    }
+
+    #[test]
+    fn tails_say_how_many_samples_they_need() {
+        assert_eq!(samples_needed(0.95, 0.95), 72);
+        assert_eq!(samples_needed(0.99, 0.95), 368);
+        let short: Vec<f64> = (0..71).map(f64::from).collect();
+        assert_eq!(quantile_interval(&short, 0.95, 0.95), None);
+        let enough: Vec<f64> = (0..72).map(f64::from).collect();
+        assert!(quantile_interval(&enough, 0.95, 0.95).is_some());
+    }
+
+    #[test]
+    fn summaries_ignore_what_is_not_a_number() {
+        let summary = Summary::of(&[3.0, f64::NAN, 1.0, 2.0]).unwrap();
+        assert_eq!((summary.count, summary.median, summary.min, summary.max), (3, 2.0, 1.0, 3.0));
+        assert!(Summary::of(&[]).is_none());
+    }
+
+    #[test]
+    fn the_generator_is_the_published_one() {
+        // First outputs of SplitMix64 seeded with 1234567 (Vigna's reference program).
+        let mut rng = Rng::new(1_234_567);
+        assert_eq!(rng.next_u64(), 6_457_827_717_110_365_317);
+        assert_eq!(rng.next_u64(), 3_203_168_211_198_807_973);
+    }
+}

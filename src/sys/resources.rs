@@ -1,0 +1,92 @@
+//! What this process and this machine used: page faults, switches, resident memory, steal.
+
+/// Counters of the calling thread or the process, since its start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Page faults served without a disk.
+    pub minor_faults: u64,
+    /// Page faults that waited for a disk.
+    pub major_faults: u64,
+    /// Times the scheduler took the CPU away.
+    pub involuntary_switches: u64,
+    /// Times the thread gave the CPU up.
+    pub voluntary_switches: u64,
+    /// Largest resident size so far, in bytes (of the process, also for a thread).
+    pub peak_rss_bytes: u64,
+}
+
+/// Counters of the calling thread.
+#[must_use]
+pub fn thread_usage() -> Usage {
+    usage(libc::RUSAGE_THREAD)
+}
+
+/// Counters of the whole process.
+#[must_use]
+pub fn process_usage() -> Usage {
+    usage(libc::RUSAGE_SELF)
+}
+
+fn usage(who: libc::c_int) -> Usage {
+    // SAFETY: rusage is plain numbers; all zeroes is a value of it.
+    let mut raw: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: `raw` is a valid rusage to write to.
+    let answer = unsafe { libc::getrusage(who, &raw mut raw) };
+    if answer != 0 {
+        return Usage::default();
+    }
+    let count = |value: libc::c_long| u64::try_from(value).unwrap_or(0);
+    Usage {
+        minor_faults: count(raw.ru_minflt),
+        major_faults: count(raw.ru_majflt),
+        involuntary_switches: count(raw.ru_nivcsw),
+        voluntary_switches: count(raw.ru_nvcsw),
+        peak_rss_bytes: count(raw.ru_maxrss) * 1024,
+    }
+}
+
+/// Total and available memory of the machine now, in bytes, by `sysinfo`; `None` where it does not tell.
+#[must_use]
+pub fn memory_now() -> Option<(u64, u64)> {
+    let mut system = sysinfo::System::new().ok()?;
+    system.refresh_memory();
+    Some((system.total_memory(), system.available_memory()))
+}
+
+/// Load averages over 1, 5 and 15 minutes.
+#[must_use]
+pub fn load_average() -> Option<[f64; 3]> {
+    let load = sysinfo::System::load_average().ok()?;
+    Some([load.one, load.five, load.fifteen])
+}
+
+/// Ticks of the aggregate `cpu` line of `/proc/stat`: (stolen, all), or `None` where it is not readable.
+#[must_use]
+pub fn steal_ticks() -> Option<(u64, u64)> {
+    parse_steal(&std::fs::read_to_string("/proc/stat").ok()?)
+}
+
+fn parse_steal(stat: &str) -> Option<(u64, u64)> {
+    let fields: Vec<u64> =
+        stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace().map_while(|f| f.parse().ok()).collect();
+    // user nice system idle iowait irq softirq steal; guest time is already inside user.
+    Some((*fields.get(7)?, fields.iter().take(8).sum()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steal_is_the_eighth_field() {
+        assert_eq!(parse_steal("cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 ..."), Some((8, 36)));
+        assert_eq!(parse_steal("cpu  1 2 3"), None);
+        assert_eq!(parse_steal(""), None);
+    }
+
+    #[test]
+    fn a_process_knows_its_own_size() {
+        assert!(process_usage().peak_rss_bytes > 100_000);
+        assert!(memory_now().is_some_and(|(total, available)| total >= available));
+    }
+}

@@ -1,0 +1,81 @@
+//! Scopes for programs that embed: how long each stage of a piece of work took, at the cost of two clock reads.
+
+use crate::sys::Clock;
+
+/// Seconds spent in each named stage, in the order of first use. Reused from batch to batch without allocating.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Stages {
+    entries: Vec<(&'static str, u64)>,
+    total: u64,
+}
+
+impl Stages {
+    /// No stage yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { entries: Vec::new(), total: 0 }
+    }
+
+    /// Sets every stage and the total to zero, keeping the names.
+    pub fn reset(&mut self) {
+        self.total = 0;
+        for (_, nanoseconds) in &mut self.entries {
+            *nanoseconds = 0;
+        }
+    }
+
+    /// Runs `work` and adds its time to the stage `name`.
+    #[inline]
+    pub fn time<R>(&mut self, clock: &dyn Clock, name: &'static str, work: impl FnOnce() -> R) -> R {
+        let start = clock.now();
+        let answer = work();
+        self.add(name, clock.now().saturating_sub(start));
+        answer
+    }
+
+    /// Adds time to a stage.
+    pub fn add(&mut self, name: &'static str, nanoseconds: u64) {
+        match self.entries.iter_mut().find(|(n, _)| *n == name) {
+            Some((_, sum)) => *sum += nanoseconds,
+            None => self.entries.push((name, nanoseconds)),
+        }
+    }
+
+    /// Adds time measured around all stages by its own pair of clock reads.
+    pub const fn add_total(&mut self, nanoseconds: u64) {
+        self.total += nanoseconds;
+    }
+
+    /// The stages and their seconds.
+    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a run fit in 53 bits")]
+    pub fn seconds(&self) -> impl Iterator<Item = (&'static str, f64)> + '_ {
+        self.entries.iter().map(|&(name, ns)| (name, ns as f64 * 1e-9))
+    }
+
+    /// Seconds of the total, by its own pair of clock reads.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a run fit in 53 bits")]
+    pub fn total_seconds(&self) -> f64 {
+        self.total as f64 * 1e-9
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::clock::Fake;
+
+    #[test]
+    fn stages_add_up_by_name_and_keep_their_order() {
+        let clock = Fake::default();
+        let mut stages = Stages::new();
+        for _ in 0..2 {
+            stages.time(&clock, "encode", || clock.advance(5));
+            stages.time(&clock, "pool", || clock.advance(1));
+        }
+        let seconds: Vec<_> = stages.seconds().collect();
+        assert_eq!(seconds, [("encode", 1e-8), ("pool", 2e-9)]);
+        stages.reset();
+        assert_eq!(stages.seconds().map(|(_, s)| s).sum::<f64>(), 0.0);
+    }
+}
