@@ -48,16 +48,6 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("render", &["analysis", "document", "stats", "units"]),
 ];
 
-/// Uses that the table does not list, each for one reason. Kernels may share `stats` nowhere; these are the seams where
-/// a lower layer's type is part of an upper layer's own signature.
-const SEAMS: &[(&str, &str, &str)] = &[
-    ("document", "simd", "a case names its tier (`simd::Tier`)"),
-    ("catalog", "stats", "seeded inputs come from `stats::Rng`"),
-    ("catalog", "telemetry", "an embedding case hands `Stages` to its engine"),
-    ("session", "simd", "`--tier` selects cases by tier"),
-    ("session", "workload", "a fresh run reads a workload's facts"),
-];
-
 /// The only modules that may name a package.
 const DOORS: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
@@ -170,8 +160,7 @@ fn imports_run_down_the_layers() {
         };
         for (number, line) in code_lines(&source.text) {
             for used in crate_modules(line) {
-                let seam = SEAMS.iter().any(|(from, to, _)| *from == source.module && *to == used);
-                if used != source.module && !may_use.contains(&&*used) && !seam {
+                if used != source.module && !may_use.contains(&&*used) {
                     offences.push(format!(
                         "{}:{number}: {} may not use {used}",
                         source.path.display(),
