@@ -1,6 +1,6 @@
 //! Embedding engines: text in, embedding out, stage by stage.
 
-use crate::telemetry::Stages;
+pub use crate::telemetry::Stages;
 
 /// An embedding engine with a model loaded.
 pub trait Engine: Send {

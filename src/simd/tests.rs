@@ -119,7 +119,7 @@ impl SimdOp for Reductions<'_> {
 #[test]
 fn reductions_and_narrowing_are_right_on_every_tier() {
     let x: Vec<f32> = (0..16).map(|i| if i % 3 == 0 { -(i as f32) } else { i as f32 * 0.5 }).collect();
-    let mut rng = crate::stats::Rng::new(7);
+    let mut rng = crate::sys::Rng::new(7);
     let a: Vec<u64> = (0..37).map(|_| rng.next_u64()).collect();
     let b: Vec<u64> = (0..37).map(|_| rng.next_u64()).collect();
     let ones: u64 = a.iter().zip(&b).map(|(a, b)| u64::from((a ^ b).count_ones())).sum();
