@@ -4,6 +4,7 @@ pub mod bench;
 mod conditions;
 mod recorder;
 pub mod selection;
+pub mod settings;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
