@@ -4,11 +4,13 @@
 
 mod case;
 mod machine;
+mod pattern;
 mod results;
 mod store;
 
 pub use case::{Case, CaseTier, Cost, Extent, ParseCaseError, Shape};
 pub use machine::*;
+pub use pattern::{CasePattern, PatternError};
 pub use results::{
     Conditions, Document, Latency, Measurement, Omission, Origin, Outcome, Peer, Run, SampleSeconds,
 };
