@@ -1,5 +1,7 @@
 //! Embedding engines: text in, embedding out, stage by stage.
 
+pub mod builtin;
+
 use crate::telemetry::Stages;
 
 /// An embedding engine with a model loaded.
