@@ -6,18 +6,7 @@ use super::config::Architecture;
 use super::tensors::Tensors;
 use super::tokenizer::TextTokenizer;
 
-/// How the vectors of a text's tokens become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pooling {
-    /// The mean.
-    Mean,
-    /// The first token's.
-    Cls,
-    /// The largest of each element.
-    Max,
-    /// The sum over the square root of the count.
-    MeanSqrt,
-}
+pub use crate::kernels::pool::Pooling;
 
 /// What happens to the pooled vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::config::{Activation, Architecture};
 use super::model::{Model, Normalization, Pooling};
 use super::tokenizer::TextTokenizer;
 
-pub mod vocabulary;
+mod vocabulary;
 mod weights;
 
 pub use weights::Generated;
@@ -77,7 +77,7 @@ impl Preset {
     pub fn architecture(self) -> Architecture {
         let row = self.row().unwrap_or(&ROWS[0]);
         Architecture {
-            vocabulary: 30_522,
+            vocabulary: vocabulary::TABLE_ROWS,
             hidden: row.hidden,
             layers: row.layers,
             heads: row.heads,
@@ -114,9 +114,8 @@ impl FromStr for Preset {
 /// # Errors
 /// None that a user can cause: the vocabulary is part of the program.
 pub fn model(preset: Preset) -> Result<Model, EngineError> {
-    let tokenizer = vocabulary::tokenizer()?;
-    let tokenizer =
-        TextTokenizer::new(tokenizer, preset.max_tokens(), false).map_err(EngineError::Input)?;
+    let tokenizer = TextTokenizer::new(vocabulary::tokenizer(), preset.max_tokens(), false)
+        .map_err(EngineError::Input)?;
     Ok(Model {
         slug: preset.name().to_owned(),
         architecture: preset.architecture(),
