@@ -4,6 +4,7 @@
 //! and a layer normalisation. A batch is the concatenation of its texts' tokens, so no arithmetic is spent on padding
 //! and an embedding does not depend on its neighbours.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::workspace::{Workspace, grow};
@@ -11,7 +12,7 @@ use crate::engines::EngineError;
 use crate::engines::config::Activation;
 use crate::engines::model::{Model, Normalization};
 use crate::engines::tensors::Table;
-use crate::kernels::attention::{self, Qkv};
+use crate::kernels::attention::{Qkv, attend, attention_scratch_len};
 use crate::kernels::matmul::{Layout, PackedMatrix, gemm};
 use crate::kernels::{activation, norm, normalize, pool};
 use crate::simd::Tier;
@@ -189,9 +190,7 @@ impl Encoder {
         layer.query_key_value.apply(team, hidden, tokens, qkv);
         probe(Intermediate::QueryKeyValue, qkv);
         let context = grow(&mut workspace.context, tokens * width);
-        let scratch: usize =
-            workspace.lengths.iter().map(|&n| attention::attention_scratch_len(n, shape.heads)).sum();
-        let scratch = grow(&mut workspace.scratch, scratch);
+        let scratch = grow(&mut workspace.scratch, self.scratch_len(team, &workspace.lengths));
         self.attend_texts(team, &workspace.lengths, qkv, scratch, context);
         probe(Intermediate::Context, context);
         let projected = grow(&mut workspace.projected, tokens * width);
@@ -199,6 +198,17 @@ impl Encoder {
         let attended = grow(&mut workspace.attended, tokens * width);
         self.normalise(team, projected, Some(hidden), &layer.attention_norm, attended);
         probe(Intermediate::Attended, attended);
+    }
+
+    /// One thread uses the same scratch for every text, several need one for each.
+    fn scratch_len(&self, team: &Team, lengths: &[usize]) -> usize {
+        let own = lengths.iter().map(|&tokens| self.text_scratch_len(tokens));
+        if team.threads().get() == 1 { own.max().unwrap_or(0) } else { own.sum() }
+    }
+
+    fn text_scratch_len(&self, tokens: usize) -> usize {
+        let shape = &self.model.architecture;
+        attention_scratch_len(tokens, shape.heads, shape.head_width())
     }
 
     /// Attention of every text for itself.
@@ -210,36 +220,44 @@ impl Encoder {
         scratch: &mut [f32],
         context: &mut [f32],
     ) {
-        let shape = &self.model.architecture;
-        let width = shape.hidden;
-        let one = |text: &mut TextAttention<'_>| {
-            let qkv = Qkv {
-                q: text.qkv,
-                k: &text.qkv[width.min(text.qkv.len())..],
-                v: &text.qkv[(2 * width).min(text.qkv.len())..],
-                stride: 3 * width,
-            };
-            let (heads, head_width) = (shape.heads, shape.head_width());
-            attention::attend(self.tier, qkv, text.tokens, heads, head_width, text.scratch, text.context)
-                .expect(PROVEN);
-        };
-        let (mut qkv, mut scratch, mut context) = (qkv, scratch, context);
+        let width = self.model.architecture.hidden;
+        let mut first = 0;
+        let mut rest = context;
         let texts = lengths.iter().filter(|&&tokens| tokens > 0).map(|&tokens| {
-            let text;
-            (text, qkv) = qkv.split_at(tokens * 3 * width);
-            let (own_scratch, rest) =
-                std::mem::take(&mut scratch).split_at_mut(attention::attention_scratch_len(tokens, shape.heads));
-            scratch = rest;
-            let (own_context, rest) = std::mem::take(&mut context).split_at_mut(tokens * width);
-            context = rest;
-            TextAttention { tokens, qkv: text, scratch: own_scratch, context: own_context }
+            let (out, later) = std::mem::take(&mut rest).split_at_mut(tokens * width);
+            rest = later;
+            let qkv = &qkv[first * 3 * width..][..tokens * 3 * width];
+            first += tokens;
+            (tokens, qkv, out)
         });
         if team.threads().get() == 1 {
-            texts.for_each(|mut text| one(&mut text));
+            for (tokens, qkv, out) in texts {
+                self.attend_text(tokens, qkv, scratch, out);
+            }
         } else {
-            let mut texts: Vec<TextAttention<'_>> = texts.collect();
-            team.for_each_chunk(&mut texts, std::num::NonZeroUsize::MIN, |_, text| text.iter_mut().for_each(one));
+            let mut scratch = scratch;
+            let mut texts: Vec<_> = texts
+                .map(|(tokens, qkv, out)| {
+                    let own = self.text_scratch_len(tokens);
+                    let (own, later) = std::mem::take(&mut scratch).split_at_mut(own);
+                    scratch = later;
+                    (tokens, qkv, out, own)
+                })
+                .collect();
+            team.for_each_chunk(&mut texts, NonZeroUsize::MIN, |_, texts| {
+                for (tokens, qkv, out, scratch) in texts {
+                    self.attend_text(*tokens, qkv, scratch, out);
+                }
+            });
         }
+    }
+
+    /// `qkv` holds the queries, keys and values of one text's tokens side by side.
+    fn attend_text(&self, tokens: usize, qkv: &[f32], scratch: &mut [f32], out: &mut [f32]) {
+        let shape = &self.model.architecture;
+        let width = shape.hidden;
+        let qkv = Qkv { q: qkv, k: &qkv[width..], v: &qkv[2 * width..], stride: 3 * width };
+        attend(self.tier, qkv, tokens, shape.heads, shape.head_width(), scratch, out).expect(PROVEN);
     }
 
     /// `attended` to `hidden`, a block of tokens at a time.
@@ -320,18 +338,10 @@ impl std::fmt::Debug for Encoder {
     }
 }
 
-/// One text's share of the attention.
-struct TextAttention<'a> {
-    tokens: usize,
-    qkv: &'a [f32],
-    scratch: &'a mut [f32],
-    context: &'a mut [f32],
-}
-
 /// An even share of `len` for each thread, in whole rows of `width`.
-fn per_thread(len: usize, width: usize, team: &Team) -> std::num::NonZeroUsize {
+fn per_thread(len: usize, width: usize, team: &Team) -> NonZeroUsize {
     let rows = len.div_ceil(width).div_ceil(team.threads().get());
-    std::num::NonZeroUsize::new(rows * width).unwrap_or(std::num::NonZeroUsize::MIN)
+    NonZeroUsize::new(rows * width).unwrap_or(NonZeroUsize::MIN)
 }
 
 impl Linear {
