@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::simd::Tier;
 use crate::sys::Team;
-use crate::telemetry::Stages;
+pub use crate::telemetry::Stages;
 
 pub mod builtin;
 pub mod config;

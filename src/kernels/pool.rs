@@ -332,7 +332,7 @@ pub fn scalar_mean(tokens: &[f32], width: usize, out: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::Rng;
+    use crate::sys::Rng;
     use crate::workload::compare_floats;
 
     const WAYS: [Pooling; 4] = [Pooling::Mean, Pooling::MeanSqrt, Pooling::Max, Pooling::Cls];

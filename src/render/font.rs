@@ -1,0 +1,1 @@
+//! The embedded font of the picture files.
