@@ -135,7 +135,8 @@ impl Raw {
     fn check(&self) -> Result<Architecture, String> {
         self.check_family()?;
         let size = |name: &str, value: Option<u64>, most: u64| -> Result<usize, String> {
-            let value = value.ok_or_else(|| format!("{name} is missing; is this the model's config.json?"))?;
+            let value =
+                value.ok_or_else(|| format!("{name} is missing; is this the model's config.json?"))?;
             if !(1..=most).contains(&value) {
                 return Err(format!(
                     "{name} is {value}, wanted 1 to {most}; fetch the model's config.json again"

@@ -19,7 +19,7 @@ const MOST_JSON_BYTES: u64 = 4 << 20;
 ///
 /// # Errors
 /// A file is missing, unreadable, or not what it should be; the error names it and what to do.
-pub fn load(folder: &Path, name: &str) -> Result<Model, EngineError> {
+pub(super) fn load(folder: &Path, name: &str) -> Result<Model, EngineError> {
     if !folder.is_dir() {
         return Err(EngineError::model(
             folder,
@@ -33,8 +33,7 @@ pub fn load(folder: &Path, name: &str) -> Result<Model, EngineError> {
         None => Pooling::Mean,
     };
     let (max_tokens, lowercase) = read_limits(&modules.transformer, architecture.positions)?;
-    let tokenizer =
-        TextTokenizer::read(&modules.transformer.join("tokenizer.json"), max_tokens, lowercase)?;
+    let tokenizer = TextTokenizer::read(&modules.transformer.join("tokenizer.json"), max_tokens, lowercase)?;
     let tensors = SafetensorsFile::open(&modules.transformer.join("model.safetensors"))?;
     Ok(Model {
         slug: super::model::slug(name),
@@ -54,9 +53,8 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, EngineErr
         return Err(EngineError::model(path, "larger than any settings file; fetch the model again"));
     }
     let bytes = std::fs::read(path).map_err(|e| EngineError::unreadable(path, &e))?;
-    serde_json::from_slice(&bytes).map_err(|e| {
-        EngineError::model(path, format!("not the JSON wanted ({e}); fetch the model again"))
-    })
+    serde_json::from_slice(&bytes)
+        .map_err(|e| EngineError::model(path, format!("not the JSON wanted ({e}); fetch the model again")))
 }
 
 /// Like [`read_json`]; `None` where there is no such file.
@@ -88,7 +86,8 @@ impl Modules {
     fn read(folder: &Path) -> Result<Self, EngineError> {
         let path = folder.join("modules.json");
         let Some(entries) = read_optional::<Vec<ModuleEntry>>(&path)? else {
-            let note = "the model has no modules.json: mean pooling without normalisation is assumed".to_owned();
+            let note =
+                "the model has no modules.json: mean pooling without normalisation is assumed".to_owned();
             return Ok(Self {
                 transformer: folder.to_owned(),
                 pooling: None,
@@ -172,7 +171,8 @@ fn read_pooling(path: &Path, hidden: usize) -> Result<Pooling, EngineError> {
     ];
     let set: Vec<Option<Pooling>> = flags.iter().filter(|(set, _)| *set).map(|(_, mode)| *mode).collect();
     match (named, set.as_slice()) {
-        (Some(Some(mode)), _) | (None, [Some(mode)]) => Ok(mode.to_owned()),
+        (Some(Some(mode)), _) => Ok(mode),
+        (None, &[Some(mode)]) => Ok(mode),
         _ => Err(EngineError::model(path, "exactly one of mean, cls, max and mean-sqrt pooling must be set")),
     }
 }
@@ -197,7 +197,11 @@ fn read_limits(folder: &Path, positions: usize) -> Result<(usize, bool), EngineE
     let path = folder.join("sentence_bert_config.json");
     let sentence: SentenceEntry = read_optional(&path)?.unwrap_or_default();
     let tokenizer: TokenizerEntry = read_optional(&folder.join("tokenizer_config.json"))?.unwrap_or_default();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and is clamped below")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates, and is clamped below"
+    )]
     let own = || tokenizer.model_max_length.filter(|n| *n >= 1.0).map_or(positions, |n| n as usize);
     let asked = match sentence.max_seq_length {
         Some(n) => usize::try_from(n).unwrap_or(usize::MAX),

@@ -70,7 +70,9 @@ impl Hub {
                 .filter(|home| !home.as_os_str().is_empty())
                 .map(|home| home.join(".cache").join("huggingface"))
                 .ok_or_else(|| {
-                    EngineError::Input("no home folder is known; set HF_HOME to a folder for models".to_owned())
+                    EngineError::Input(
+                        "no home folder is known; set HF_HOME to a folder for models".to_owned(),
+                    )
                 })?,
         };
         let cache = home.join("hub");
@@ -135,7 +137,9 @@ impl Hub {
         let Ok(entries) = std::fs::read_dir(&self.cache) else { return Vec::new() };
         let mut ids: Vec<String> = entries
             .flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.strip_prefix("models--").map(|n| n.replace("--", "/")))
+            .filter_map(|entry| {
+                entry.file_name().to_str()?.strip_prefix("models--").map(|n| n.replace("--", "/"))
+            })
             .filter(|id| self.holds(id))
             .collect();
         ids.sort_unstable();
@@ -182,7 +186,10 @@ impl Hub {
 
     fn absent(&self, id: &str, file: &str) -> EngineError {
         let why = if self.offline {
-            format!("not in {} and HF_HUB_OFFLINE is set; unset it or fetch the model first", self.cache.display())
+            format!(
+                "not in {} and HF_HUB_OFFLINE is set; unset it or fetch the model first",
+                self.cache.display()
+            )
         } else {
             format!("not in {}", self.cache.display())
         };

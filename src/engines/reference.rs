@@ -47,7 +47,9 @@ impl Text<'_> {
         let mut rows = Vec::with_capacity(ids.len() * width);
         for (&id, position) in ids.iter().zip(positions.chunks_exact(width)) {
             words.copy_row(id as usize, &mut word);
-            rows.extend((0..width).map(|i| f64::from(word[i]) + f64::from(position[i]) + f64::from(types[i])));
+            rows.extend(
+                (0..width).map(|i| f64::from(word[i]) + f64::from(position[i]) + f64::from(types[i])),
+            );
         }
         self.normalised("embeddings.LayerNorm", rows)
     }

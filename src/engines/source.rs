@@ -42,7 +42,8 @@ impl ModelSource {
             Self::Builtin(preset) => preset.name().to_owned(),
             Self::Folder(folder) => {
                 let full = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.clone());
-                full.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
+                full.file_name()
+                    .map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
             }
             Self::Hub(id) => id.rsplit('/').next().unwrap_or(id).to_owned(),
         }

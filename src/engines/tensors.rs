@@ -169,7 +169,9 @@ impl SafetensorsFile {
     fn find(&self, name: &str, shape: &[usize]) -> Result<(Range<usize>, FloatType), EngineError> {
         let error = |why: String| EngineError::model(&self.path, why);
         let entry = self.entries.get(name).ok_or_else(|| {
-            error(format!("it has no tensor {name}; it does not belong to this config.json, fetch the model again"))
+            error(format!(
+                "it has no tensor {name}; it does not belong to this config.json, fetch the model again"
+            ))
         })?;
         if entry.shape != shape {
             return Err(error(format!(
@@ -202,7 +204,10 @@ impl Tensors for SafetensorsFile {
         if let Some(bad) = values.iter().position(|x| !x.is_finite()) {
             return Err(EngineError::model(
                 &self.path,
-                format!("tensor {name} holds {} at {bad}; the file is damaged, fetch the model again", values[bad]),
+                format!(
+                    "tensor {name} holds {} at {bad}; the file is damaged, fetch the model again",
+                    values[bad]
+                ),
             ));
         }
         Ok(values)

@@ -41,7 +41,9 @@ impl TextTokenizer {
     pub fn new(mut inner: Tokenizer, max_tokens: usize, lowercase: bool) -> Result<Self, String> {
         let special = inner.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
         if max_tokens <= special {
-            return Err(format!("a length of {max_tokens} tokens leaves no room beside {special} special ones"));
+            return Err(format!(
+                "a length of {max_tokens} tokens leaves no room beside {special} special ones"
+            ));
         }
         inner.with_padding(None);
         inner
@@ -73,7 +75,8 @@ impl TextTokenizer {
         } else {
             self.inner.encode_fast(text, true)
         };
-        let encoding = encoding.map_err(|e| EngineError::Input(format!("the tokenizer refuses a text: {e}")))?;
+        let encoding =
+            encoding.map_err(|e| EngineError::Input(format!("the tokenizer refuses a text: {e}")))?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -86,7 +89,9 @@ impl TextTokenizer {
             return texts.iter().map(|text| self.ids(text)).collect();
         }
         let mut answers: Vec<Result<Vec<u32>, EngineError>> = texts.iter().map(|_| Ok(Vec::new())).collect();
-        team.for_each_chunk(&mut answers, std::num::NonZeroUsize::MIN, |i, slot| slot[0] = self.ids(texts[i]));
+        team.for_each_chunk(&mut answers, std::num::NonZeroUsize::MIN, |i, slot| {
+            slot[0] = self.ids(texts[i])
+        });
         answers.into_iter().collect()
     }
 }

@@ -15,8 +15,7 @@ mod weights;
 pub use weights::Generated;
 
 /// What every output about a built-in model says.
-pub const NOTE: &str =
-    "built-in model: its weights are generated, so its vectors mean nothing while its speed is representative";
+pub const NOTE: &str = "built-in model: its weights are generated, so its vectors mean nothing while its speed is representative";
 
 /// A built-in model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

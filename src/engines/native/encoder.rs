@@ -334,7 +334,10 @@ impl Encoder {
 
 impl std::fmt::Debug for Encoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Encoder").field("model", &self.model).field("tier", &self.tier).finish_non_exhaustive()
+        f.debug_struct("Encoder")
+            .field("model", &self.model)
+            .field("tier", &self.tier)
+            .finish_non_exhaustive()
     }
 }
 
