@@ -1,6 +1,6 @@
 //! Inputs of benchmarks: random, seeded, never zero, never denormal.
 
-use crate::stats::Rng;
+use crate::sys::Rng;
 use crate::tensor::AlignedBuffer;
 
 /// `len` numbers of magnitude 0.05 to 1, either sign.

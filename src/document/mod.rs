@@ -17,3 +17,6 @@ pub use results::{
     Conditions, Document, Latency, Measurement, Omission, Origin, Outcome, Peer, Run, SampleSeconds,
 };
 pub use store::{ReadError, read_document, schema_of, to_json, write_atomically};
+
+/// Part of a case's name.
+pub use crate::simd::Tier;
