@@ -19,6 +19,7 @@ mod norm;
 mod normalize;
 mod peak;
 mod pool;
+mod prepared;
 mod quantize;
 mod similarity;
 mod softmax;
