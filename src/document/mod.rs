@@ -2,13 +2,17 @@
 //!
 //! A document holds no host name, user name, absolute path, serial number or environment variable.
 
+mod baseline;
 mod case;
 mod machine;
+mod pattern;
 mod results;
 mod store;
 
+pub use baseline::{Arm, Baseline, BaselineRun, Cause};
 pub use case::{Case, CaseTier, Cost, Extent, ParseCaseError, Shape};
 pub use machine::*;
+pub use pattern::{CasePattern, PatternError};
 pub use results::{
     Conditions, Document, Latency, Measurement, Omission, Origin, Outcome, Peer, Run, SampleSeconds,
 };
