@@ -8,22 +8,19 @@ use super::lanes::{Lanewise, map, map_in_place};
 use super::math::{exp, exp_above, polynomial, reference_erfc};
 use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};
 
-/// Operations of one `e^x` by [`super::math::exp`]: three FMA and one subtraction for the reduction, four FMA for
-/// the polynomial, a product, an FMA and an addition around it (11 steps, 8 of them fused: 19 operations).
-/// Comparisons, selections and the exponent's integer addition are not arithmetic on data and do not count.
-const EXP_FLOPS: f64 = 19.0;
-
-/// Operations per element of [`gelu_erf`]: |x| and two bounds (3), seven FMA, `e^x`, one FMA and one sign.
-pub const GELU_ERF_FLOPS: f64 = 3.0 + 14.0 + EXP_FLOPS + 3.0;
-/// Operations per element of [`gelu_tanh`]: |x| and two bounds (3), a square, an FMA, a product, `e^x`, the sum and
-/// the quotient of the gate (2), one FMA and one sign.
-pub const GELU_TANH_FLOPS: f64 = 3.0 + 4.0 + EXP_FLOPS + 2.0 + 3.0;
-/// Operations per element of [`silu`]: |x| and two bounds (3), a sign, `e^x`, the gate (2), one FMA and one sign.
-pub const SILU_FLOPS: f64 = 3.0 + 1.0 + EXP_FLOPS + 2.0 + 3.0;
+/// Operations of one `e^x` by [`super::math::exp`]: three FMA and a subtraction reduce the argument, four FMA are the
+/// polynomial, a product, an FMA and an addition surround it. Comparisons, selections, signs and the exponent's
+/// integer addition are not arithmetic on data.
+pub const EXP_FLOPS: f64 = 7.0 + 8.0 + 4.0;
+/// Operations per element of [`gelu_erf`]: two bounds, seven FMA, `e^x` and the final FMA.
+pub const GELU_ERF_FLOPS: f64 = 2.0 + 14.0 + EXP_FLOPS + 2.0;
+/// Operations per element of [`gelu_tanh`]: two bounds, a square, an FMA, a product, `e^x`, the sum and the quotient of
+/// the gate, and the final FMA.
+pub const GELU_TANH_FLOPS: f64 = 2.0 + 4.0 + EXP_FLOPS + 2.0 + 2.0;
+/// Operations per element of [`silu`]: two bounds, `e^x`, the sum and the quotient of the gate, and the final FMA.
+pub const SILU_FLOPS: f64 = 2.0 + EXP_FLOPS + 2.0 + 2.0;
 /// Operations per element of [`relu`]: one maximum.
 pub const RELU_FLOPS: f64 = 1.0;
-/// Operations per element of [`fn@exp_of`].
-pub const EXP_OF_FLOPS: f64 = EXP_FLOPS;
 
 /// `ln(erfc(a / sqrt(2)) / 2)` on `0..=13.3`, a weighted minimax fit (Remez) under the error of `a` times the tail
 /// (7.8e-8), and of at most 5.5 % of the tail where that is below 1.4e-6. The leading coefficient is negative, so

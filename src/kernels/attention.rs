@@ -307,7 +307,7 @@ pub fn plain_attend(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::Rng;
+    use crate::sys::Rng;
     use crate::workload::compare_floats;
 
     #[test]

@@ -229,7 +229,7 @@ pub fn plain_layer_norm(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::Rng;
+    use crate::sys::Rng;
     use crate::workload::compare_floats;
 
     #[test]

@@ -277,7 +277,7 @@ pub fn plain_bits_rows(values: &[f32], width: usize, out: &mut [u64]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::Rng;
+    use crate::sys::Rng;
 
     /// Widths around the lanes and the blocks of every tier, around a word, and real ones.
     const WIDTHS: [usize; 23] =

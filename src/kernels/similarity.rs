@@ -359,7 +359,7 @@ pub fn plain_hamming_pairs(left: &[u64], right: &[u64], words: usize, out: &mut 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::Rng;
+    use crate::sys::Rng;
     use crate::workload::{compare_exact, compare_floats};
 
     fn numbers(len: usize, seed: u64) -> Vec<f32> {

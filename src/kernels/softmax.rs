@@ -175,7 +175,7 @@ pub fn plain_rows(input: &[f32], width: usize, out: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::Rng;
+    use crate::sys::Rng;
     use crate::workload::compare_floats;
 
     #[test]

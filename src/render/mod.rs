@@ -11,6 +11,8 @@ pub mod report;
 pub mod terminal;
 
 mod csv;
+mod facts;
 mod font;
 mod junit;
 mod markdown;
+mod words;

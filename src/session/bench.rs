@@ -10,8 +10,7 @@ use crate::analysis::roofline::{self, Wanted};
 use crate::catalog::{self, Extensiveness, PrepareError, Resources};
 use crate::document::{Arm, Case, Cost, Document, Machine, Omission, Origin, Outcome};
 use crate::measure::{self, Plan, Samples};
-use crate::stats::Rng;
-use crate::sys::{Team, threads};
+use crate::sys::{Rng, Team, threads};
 use crate::units::CpuList;
 
 use super::recorder::{self, Beginning, Recorder};
@@ -113,14 +112,15 @@ fn is_peak_of(id: &str, dtype: &str) -> bool {
 pub fn pin(cpus: Option<&CpuList>, machine: &Machine) -> anyhow::Result<NonZeroUsize> {
     let effective = NonZeroUsize::new(machine.limits.effective_cpus).unwrap_or(NonZeroUsize::MIN);
     let Some(cpus) = cpus else { return Ok(effective) };
-    let allowed = threads::affinity().unwrap_or_default();
+    let allowed: CpuList = threads::affinity().unwrap_or_default().into_iter().collect();
     anyhow::ensure!(!cpus.is_empty(), "--cpus names no CPU; write it as 0-3,6");
     let usable = cpus.intersection(&allowed);
     anyhow::ensure!(
         usable == *cpus,
         "--cpus {cpus} asks for CPUs that this process may not use; it may use {allowed}"
     );
-    threads::pin(cpus).with_context(|| format!("cannot pin to CPUs {cpus}"))?;
+    let list: Vec<u32> = cpus.iter().collect();
+    threads::pin(&list).with_context(|| format!("cannot pin to CPUs {cpus}"))?;
     Ok(NonZeroUsize::new(cpus.len()).map_or(effective, |n| n.min(effective)))
 }
 
