@@ -64,11 +64,12 @@ fn gpu_nodes(root: &Root, all: &[u32]) -> BTreeSet<u32> {
     all.iter().copied().filter(|&n| memory.contains(n) && !normal.contains(n) && without_cpus(n)).collect()
 }
 
-/// Whether a PCI device is a display or 3D controller of NVIDIA's.
+/// Whether a PCI device is a display or 3D controller of NVIDIA's; a snapshot may lack the vendor.
 fn has_nvidia_device(root: &Root) -> bool {
     const DEVICES: &str = "sys/bus/pci/devices";
     root.names(DEVICES).iter().any(|device| {
-        root.text(&format!("{DEVICES}/{device}/vendor")).as_deref() == Some("0x10de")
-            && root.text(&format!("{DEVICES}/{device}/class")).is_none_or(|class| class.starts_with("0x03"))
+        let file = |name: &str| root.text(&format!("{DEVICES}/{device}/{name}"));
+        file("class").is_some_and(|class| class.starts_with("0x03"))
+            && file("vendor").is_none_or(|vendor| vendor == "0x10de")
     })
 }

@@ -74,9 +74,10 @@ impl Root {
         self.text(relative)?.parse().ok()
     }
 
-    /// A CPU list: the list file, or the mask that older kernels have alone.
+    /// A set of CPUs from the mask file, or from the list file where that alone is there. (Some kernels wrote lists of
+    /// caches that name one CPU beside masks that are right.)
     pub(super) fn cpus(&self, list: &str, mask: &str) -> Option<CpuList> {
-        self.parse(list).or_else(|| parse_mask(&self.text(mask)?))
+        self.text(mask).and_then(|text| parse_mask(&text)).or_else(|| self.parse(list))
     }
 
     /// Names in a folder, sorted.
