@@ -5,6 +5,7 @@
 
 pub mod activation;
 pub mod attention;
+pub mod clock_chain;
 pub mod matmul;
 pub mod norm;
 pub mod normalize;
