@@ -1,1 +1,3 @@
+//! The catalog under criterion: the same cases, checked the same way.
+
 fn main() {}

@@ -95,6 +95,13 @@ impl Simd for Avx2 {
         avx2!(_mm_sfence());
     }
     #[inline(always)]
+    fn prefetch(self, at: &[f32]) {
+        if let Some(first) = at.first() {
+            // SAFETY: a prefetch of any address is harmless, and this one is readable.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(first).cast()) }
+        }
+    }
+    #[inline(always)]
     fn add(self, a: __m256, b: __m256) -> __m256 {
         avx2!(_mm256_add_ps(a, b))
     }
@@ -148,6 +155,13 @@ impl Simd for Avx2 {
             avx2!(_mm256_castsi256_ps(shifted))
         };
         self.mul(self.mul(a, factor(half)), factor(rest))
+    }
+    #[inline(always)]
+    fn add_to_exponent(self, a: __m256, n: __m256) -> __m256 {
+        // A NaN converts to 1 << 31, which the shift clears.
+        let shifted = avx2!(_mm256_slli_epi32::<23>(self.to_i32(n)));
+        let bits = avx2!(_mm256_castps_si256(a));
+        avx2!(_mm256_castsi256_ps(_mm256_add_epi32(bits, shifted)))
     }
     #[inline(always)]
     fn less(self, a: __m256, b: __m256) -> __m256 {

@@ -123,6 +123,13 @@ macro_rules! implement_simd {
                 avx512!(_mm_sfence());
             }
             #[inline(always)]
+            fn prefetch(self, at: &[f32]) {
+                if let Some(first) = at.first() {
+                    // SAFETY: a prefetch of any address is harmless, and this one is readable.
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(first).cast()) }
+                }
+            }
+            #[inline(always)]
             fn add(self, a: __m512, b: __m512) -> __m512 {
                 avx512!(_mm512_add_ps(a, b))
             }
@@ -165,6 +172,13 @@ macro_rules! implement_simd {
             #[inline(always)]
             fn scale_by_power_of_two(self, a: __m512, n: __m512) -> __m512 {
                 avx512!(_mm512_scalef_ps(a, n))
+            }
+            #[inline(always)]
+            fn add_to_exponent(self, a: __m512, n: __m512) -> __m512 {
+                // A NaN converts to 1 << 31, which the shift clears.
+                let shifted = avx512!(_mm512_slli_epi32::<23>(self.to_i32(n)));
+                let bits = avx512!(_mm512_castps_si512(a));
+                avx512!(_mm512_castsi512_ps(_mm512_add_epi32(bits, shifted)))
             }
             #[inline(always)]
             fn less(self, a: __m512, b: __m512) -> __mmask16 {
@@ -284,6 +298,10 @@ impl DotU8S8 for Avx512Vnni {
     #[inline(always)]
     fn dot_u8s8(self, acc: __m512i, a: __m512i, b: __m512i) -> __m512i {
         avx512!(_mm512_dpbusd_epi32(acc, a, b))
+    }
+    #[inline(always)]
+    fn dot_u7s8(self, acc: __m512i, a: __m512i, b: __m512i) -> __m512i {
+        self.dot_u8s8(acc, a, b)
     }
 }
 

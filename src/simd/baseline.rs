@@ -59,6 +59,8 @@ impl Simd for Baseline {
     #[inline(always)]
     fn fence(self) {}
     #[inline(always)]
+    fn prefetch(self, _: &[f32]) {}
+    #[inline(always)]
     fn add(self, a: V<f32>, b: V<f32>) -> V<f32> {
         map2(a, b, |a, b| a + b)
     }
@@ -109,6 +111,15 @@ impl Simd for Baseline {
             let n = n.clamp(-252.0, 127.0) as i32;
             let half = n / 2;
             a * power_of_two(half) * power_of_two(n - half)
+        })
+    }
+    #[inline(always)]
+    fn add_to_exponent(self, a: V<f32>, n: V<f32>) -> V<f32> {
+        // n is integral, so adding 1.5 * 2^23 leaves it in the low bits; the conversion would saturate lane by lane.
+        const MAGIC: f32 = 12_582_912.0;
+        map2(a, n, |a, n| {
+            let bits = a.to_bits().wrapping_add((n + MAGIC).to_bits() << 23);
+            if n.is_nan() { a } else { f32::from_bits(bits) }
         })
     }
     #[inline(always)]
