@@ -1,8 +1,10 @@
 //! The orchestrators: they prepare, measure, journal as they go, and stop cleanly when asked to.
 
+pub mod baseline;
 pub mod bench;
 mod conditions;
 mod recorder;
+pub mod run;
 pub mod selection;
 pub mod settings;
 
