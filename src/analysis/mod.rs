@@ -4,3 +4,6 @@ pub mod budget;
 pub mod compare;
 pub mod recommend;
 pub mod roofline;
+
+#[cfg(test)]
+pub(crate) mod fixtures;

@@ -11,6 +11,7 @@ use crate::sys::Team;
 use crate::workload::Workload;
 
 mod activation;
+mod attention;
 mod embed;
 mod inputs;
 mod matmul;
@@ -19,6 +20,7 @@ mod norm;
 mod normalize;
 mod peak;
 mod pool;
+mod prepared;
 mod quantize;
 mod similarity;
 mod softmax;
@@ -59,6 +61,11 @@ pub static FAMILIES: &[Family] = &[
         benchmarks: activation::BENCHMARKS,
     },
     Family { name: "softmax", about: "scores to shares", benchmarks: softmax::BENCHMARKS },
+    Family {
+        name: "attention",
+        about: "every token's view of the others",
+        benchmarks: attention::BENCHMARKS,
+    },
     Family { name: "embed", about: "a whole model: text in, embedding out", benchmarks: embed::BENCHMARKS },
 ];
 

@@ -5,6 +5,8 @@
 
 pub mod activation;
 pub mod attention;
+mod lanes;
+pub mod math;
 pub mod matmul;
 pub mod norm;
 pub mod normalize;

@@ -1,1 +1,18 @@
-//! What to say (`page`) and how to write it: terminal, JSON, HTML, charts.
+//! What to say about a document, and the writers that say it.
+//!
+//! [`page`] decides what is said; [`terminal`], [`markdown`], [`csv`], [`junit`], [`json`] and [`html`] say it;
+//! [`figure`] is the one model of a picture, with a writer for files and one for the page.
+
+pub mod figure;
+pub mod html;
+pub mod json;
+pub mod page;
+pub mod report;
+pub mod terminal;
+
+mod csv;
+mod facts;
+mod font;
+mod junit;
+mod markdown;
+mod words;

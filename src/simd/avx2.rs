@@ -157,6 +157,13 @@ impl Simd for Avx2 {
         self.mul(self.mul(a, factor(half)), factor(rest))
     }
     #[inline(always)]
+    fn add_to_exponent(self, a: __m256, n: __m256) -> __m256 {
+        // A NaN converts to 1 << 31, which the shift clears.
+        let shifted = avx2!(_mm256_slli_epi32::<23>(self.to_i32(n)));
+        let bits = avx2!(_mm256_castps_si256(a));
+        avx2!(_mm256_castsi256_ps(_mm256_add_epi32(bits, shifted)))
+    }
+    #[inline(always)]
     fn less(self, a: __m256, b: __m256) -> __m256 {
         avx2!(_mm256_cmp_ps::<_CMP_LT_OQ>(a, b))
     }

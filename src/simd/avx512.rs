@@ -174,6 +174,13 @@ macro_rules! implement_simd {
                 avx512!(_mm512_scalef_ps(a, n))
             }
             #[inline(always)]
+            fn add_to_exponent(self, a: __m512, n: __m512) -> __m512 {
+                // A NaN converts to 1 << 31, which the shift clears.
+                let shifted = avx512!(_mm512_slli_epi32::<23>(self.to_i32(n)));
+                let bits = avx512!(_mm512_castps_si512(a));
+                avx512!(_mm512_castsi512_ps(_mm512_add_epi32(bits, shifted)))
+            }
+            #[inline(always)]
             fn less(self, a: __m512, b: __m512) -> __mmask16 {
                 avx512!(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b))
             }

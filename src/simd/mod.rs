@@ -270,6 +270,9 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     fn round(self, a: Self::F32) -> Self::F32;
     /// `a * 2^n` for integral `n` with a normal result or an underflow to zero (`-252 <= n <= 127`).
     fn scale_by_power_of_two(self, a: Self::F32, n: Self::F32) -> Self::F32;
+    /// `a * 2^n` for integral `n` by adding `n` to the exponent field: exact where `a` and the answer are normal
+    /// numbers, some number elsewhere. Where `a` and `n` are not numbers, neither is the answer.
+    fn add_to_exponent(self, a: Self::F32, n: Self::F32) -> Self::F32;
     /// Whether `a < b` (false where one is not a number).
     fn less(self, a: Self::F32, b: Self::F32) -> Self::Mask;
     /// `yes` where the mask is set, else `no`.

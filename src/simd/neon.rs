@@ -166,6 +166,13 @@ macro_rules! implement_simd {
                 self.mul(self.mul(a, factor(half)), factor(rest))
             }
             #[inline(always)]
+            fn add_to_exponent(self, a: float32x4_t, n: float32x4_t) -> float32x4_t {
+                // A NaN converts to zero.
+                let shifted = neon!(vshlq_n_s32::<23>(self.to_i32(n)));
+                let bits = neon!(vreinterpretq_s32_f32(a));
+                neon!(vreinterpretq_f32_s32(vaddq_s32(bits, shifted)))
+            }
+            #[inline(always)]
             fn less(self, a: float32x4_t, b: float32x4_t) -> uint32x4_t {
                 neon!(vcltq_f32(a, b))
             }

@@ -30,6 +30,7 @@ impl SimdOp for Everything {
                 ("sqrt", s.sqrt(s.abs(x))),
                 ("round", s.round(x)),
                 ("scale", s.scale_by_power_of_two(x, s.round(y))),
+                ("exponent", s.add_to_exponent(x, s.round(y))),
                 ("select", s.select(s.less(x, y), x, s.splat(7.0))),
                 ("i32", s.to_f32(s.add_i32(s.to_i32(x), s.splat_i32(3)))),
                 ("partial", s.load_partial(&a[..S::LANES - 1])),
@@ -72,6 +73,9 @@ fn every_operation_on_every_tier_equals_plain_arithmetic() {
                     "sqrt" => x.abs().sqrt(),
                     "round" => x.round_ties_even(),
                     "scale" => x * y.round_ties_even().exp2(),
+                    // Zero has no exponent to add to.
+                    "exponent" if x == 0.0 => got,
+                    "exponent" => x * y.round_ties_even().exp2(),
                     "select" => {
                         if x < y {
                             x
@@ -115,7 +119,7 @@ impl SimdOp for Reductions<'_> {
 #[test]
 fn reductions_and_narrowing_are_right_on_every_tier() {
     let x: Vec<f32> = (0..16).map(|i| if i % 3 == 0 { -(i as f32) } else { i as f32 * 0.5 }).collect();
-    let mut rng = crate::stats::Rng::new(7);
+    let mut rng = crate::sys::Rng::new(7);
     let a: Vec<u64> = (0..37).map(|_| rng.next_u64()).collect();
     let b: Vec<u64> = (0..37).map(|_| rng.next_u64()).collect();
     let ones: u64 = a.iter().zip(&b).map(|(a, b)| u64::from((a ^ b).count_ones())).sum();

@@ -1,0 +1,181 @@
+//! Which memory level and which mix of reads and writes a case's roof has.
+
+use std::num::NonZeroUsize;
+
+use crate::document::{Case, CaseTier, Cost, Machine};
+use crate::simd::Tier;
+
+/// A memory level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// First-level data cache.
+    L1,
+    /// Second level.
+    L2,
+    /// Third level.
+    L3,
+    /// Main memory.
+    Dram,
+}
+
+impl Level {
+    /// Nearest first.
+    pub const ALL: [Self; 4] = [Self::L1, Self::L2, Self::L3, Self::Dram];
+
+    /// As in case texts.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::L1 => "l1",
+            Self::L2 => "l2",
+            Self::L3 => "l3",
+            Self::Dram => "dram",
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::L1 => "L1",
+            Self::L2 => "L2",
+            Self::L3 => "L3",
+            Self::Dram => "DRAM",
+        }
+    }
+
+    const fn cache_level(self) -> Option<u32> {
+        match self {
+            Self::L1 => Some(1),
+            Self::L2 => Some(2),
+            Self::L3 => Some(3),
+            Self::Dram => None,
+        }
+    }
+}
+
+/// A mix of reads and writes that a `memory` benchmark measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pattern {
+    /// Loads alone.
+    Read,
+    /// Two loads and a store.
+    Triad,
+    /// A load and a store.
+    Copy,
+    /// Stores alone.
+    Write,
+}
+
+impl Pattern {
+    /// Fewest stores first.
+    pub const ALL: [Self; 4] = [Self::Read, Self::Triad, Self::Copy, Self::Write];
+
+    /// As in case texts.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Triad => "triad",
+            Self::Copy => "copy",
+            Self::Write => "write",
+        }
+    }
+
+    /// The measured mix nearest to a case's: a triad writes a third of its bytes, a copy half. The borders lie half-way
+    /// (5/12, 3/4); below 2 % stored (a pooled row out of hundreds) the stores do not show.
+    #[must_use]
+    pub fn of(cost: &Cost) -> Self {
+        let written = if cost.core_bytes > 0.0 { cost.written_bytes / cost.core_bytes } else { 0.0 };
+        match written {
+            share if share <= 0.02 => Self::Read,
+            share if share <= 0.42 => Self::Triad,
+            share if share <= 0.75 => Self::Copy,
+            _ => Self::Write,
+        }
+    }
+}
+
+/// The pattern and level of `memory/read-l2-u8`.
+pub(super) fn of_benchmark(id: &str) -> Option<(Pattern, Level)> {
+    let words = id.strip_prefix("memory/")?;
+    let mut words = words.split('-');
+    let (pattern, level) = (words.next()?, words.next()?);
+    // A third word besides the dtype is a variant (`read-dram-small-pages-u8`), not the level's roof.
+    let plain = words.count() == 1;
+    let pattern = Pattern::ALL.into_iter().find(|p| p.name() == pattern)?;
+    let level = Level::ALL.into_iter().find(|l| l.name() == level)?;
+    plain.then_some((pattern, level))
+}
+
+/// The smallest level that holds `working_set` bytes used by `threads` threads together: of caches that are not
+/// shared by all, each thread brings its own.
+#[must_use]
+pub fn level_of(machine: &Machine, working_set: f64, threads: NonZeroUsize) -> Level {
+    let holds = |level: &Level| {
+        let Some(number) = level.cache_level() else { return true };
+        capacity(machine, number, threads.get()).is_some_and(|bytes| working_set <= bytes)
+    };
+    Level::ALL.into_iter().find(holds).unwrap_or(Level::Dram)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "cache sizes are far below 2^52")]
+fn capacity(machine: &Machine, level: u32, threads: usize) -> Option<f64> {
+    let bytes = machine.cache_bytes(level)?;
+    let data = machine
+        .cpu
+        .caches
+        .iter()
+        .filter(|c| c.level == level && c.kind != crate::document::CacheType::Instruction);
+    let instances: usize = data.clone().map(|c| c.count).sum();
+    let sharing = data.map(|c| c.shared_by_threads).max().unwrap_or(1).max(1);
+    let used = threads.div_ceil(sharing).clamp(1, instances.max(1));
+    Some(bytes as f64 * used as f64)
+}
+
+/// A roof that a case needs, of the case's own thread count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// The outcome of a `memory` benchmark on a tier.
+    Bandwidth {
+        /// `memory/read-l2-u8`.
+        benchmark: String,
+        /// Its tier.
+        tier: Tier,
+    },
+    /// The outcome of a `peak` benchmark of a precision on a tier.
+    Peak {
+        /// `f32`.
+        dtype: String,
+        /// Its tier.
+        tier: Tier,
+    },
+}
+
+/// The roofs under which a case will be placed.
+#[must_use]
+pub fn wanted_ceilings(machine: &Machine, case: &Case, cost: &Cost) -> Vec<Wanted> {
+    let tier = roof_tier(case.tier);
+    let mut wanted = Vec::new();
+    if case.family() != "embed" && cost.core_bytes > 0.0 {
+        let level = level_of(machine, cost.working_set_bytes, case.threads);
+        let benchmark = format!("memory/{}-{}-u8", Pattern::of(cost).name(), level.name());
+        wanted.push(Wanted::Bandwidth { benchmark, tier: tier.f32_tier() });
+    }
+    if cost.flops > 0.0 {
+        let dtype = case.dtype().to_owned();
+        let tier = peak_tier(&dtype, tier);
+        wanted.push(Wanted::Peak { dtype, tier });
+    }
+    wanted
+}
+
+/// The tier of the peak that a precision runs at: single precision has one a family of tiers, others are the tier's.
+pub(super) fn peak_tier(dtype: &str, tier: Tier) -> Tier {
+    if dtype == "f32" { tier.f32_tier() } else { tier }
+}
+
+/// The same for a case's tier; peers choose for themselves, so theirs is the best.
+pub(super) fn roof_tier(tier: CaseTier) -> Tier {
+    tier.ours().unwrap_or_else(Tier::best_f32)
+}

@@ -1,0 +1,1 @@
+//! One test case a change or budget.
