@@ -2,6 +2,7 @@
 
 pub mod bench;
 mod conditions;
+pub mod embed;
 mod recorder;
 pub mod selection;
 pub mod settings;
