@@ -113,12 +113,16 @@ pub(super) fn sum_of_squares<S: Simd>(simd: S, row: &[f32]) -> f32 {
             *sum = simd.mul_add(x, x, *sum);
         }
     }
+    // By number, never by a counter: an array that a loop indexes lives in memory, not in registers.
     let vectors = rest.chunks_exact(S::LANES);
-    let tail = simd.load_partial(vectors.remainder());
-    sums[7] = simd.mul_add(tail, tail, sums[7]);
-    for (vector, sum) in vectors.zip(&mut sums) {
+    let tail = vectors.remainder();
+    for vector in vectors {
         let x = simd.load(vector);
-        *sum = simd.mul_add(x, x, *sum);
+        sums[0] = simd.mul_add(x, x, sums[0]);
+    }
+    if !tail.is_empty() {
+        let x = simd.load_partial(tail);
+        sums[1] = simd.mul_add(x, x, sums[1]);
     }
     simd.sum(add_pairwise(simd, sums))
 }

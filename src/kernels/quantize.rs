@@ -120,9 +120,13 @@ fn largest_magnitude<S: Simd>(simd: S, row: &[f32]) -> f32 {
             *top = fold(*top, simd.load(&block[i * S::LANES..]));
         }
     }
-    tops[3] = fold(tops[3], simd.load_partial(vectors.remainder()));
-    for (vector, top) in vectors.zip(&mut tops) {
-        *top = fold(*top, simd.load(vector));
+    // By number, never by a counter: an array that a loop indexes lives in memory, not in registers.
+    let tail = vectors.remainder();
+    for vector in vectors {
+        tops[0] = fold(tops[0], simd.load(vector));
+    }
+    if !tail.is_empty() {
+        tops[1] = fold(tops[1], simd.load_partial(tail));
     }
     simd.largest(simd.max(simd.max(tops[0], tops[2]), simd.max(tops[1], tops[3])))
 }

@@ -173,11 +173,14 @@ fn one_dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
             *sum = simd.mul_add(simd.load(&a[i * S::LANES..]), simd.load(&b[i * S::LANES..]), *sum);
         }
     }
+    // By number, never by a counter: an array that a loop indexes lives in memory, not in registers.
     let (a_vectors, b_vectors) = (a.chunks_exact(S::LANES), b.chunks_exact(S::LANES));
-    let tails = (simd.load_partial(a_vectors.remainder()), simd.load_partial(b_vectors.remainder()));
-    sums[7] = simd.mul_add(tails.0, tails.1, sums[7]);
-    for ((a, b), sum) in a_vectors.zip(b_vectors).zip(&mut sums) {
-        *sum = simd.mul_add(simd.load(a), simd.load(b), *sum);
+    let (a_tail, b_tail) = (a_vectors.remainder(), b_vectors.remainder());
+    for (a, b) in a_vectors.zip(b_vectors) {
+        sums[0] = simd.mul_add(simd.load(a), simd.load(b), sums[0]);
+    }
+    if !a_tail.is_empty() {
+        sums[1] = simd.mul_add(simd.load_partial(a_tail), simd.load_partial(b_tail), sums[1]);
     }
     simd.sum(add_pairwise(simd, sums))
 }

@@ -29,6 +29,8 @@ pub struct Request {
     pub selection: Selection,
     /// How each is sampled.
     pub plan: Plan,
+    /// Whether ceilings are measured for the cases.
+    pub roofs: Roofs,
     /// Restrict the process to these CPUs.
     pub cpus: Option<CpuList>,
     /// How the document begins.
@@ -56,11 +58,20 @@ impl Schedule {
     }
 }
 
+/// Whether the ceilings of the selected cases are measured too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Roofs {
+    /// All that placing the cases needs.
+    Needed,
+    /// Only what was selected itself.
+    Selected,
+}
+
 /// The cases of a selection and the ceilings that placing them needs.
-pub fn schedule(selection: &Selection, machine: &Machine) -> anyhow::Result<Schedule> {
+pub fn schedule(selection: &Selection, machine: &Machine, roofs: Roofs) -> anyhow::Result<Schedule> {
     let Selected { cases, skipped } = select(selection, machine)?;
     let (mut ceilings, cases): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(roofline::is_ceiling);
-    for case in &cases {
+    for case in cases.iter().filter(|_| roofs == Roofs::Needed) {
         for needed in needed_ceilings(case, machine) {
             if !ceilings.contains(&needed) {
                 ceilings.push(needed);
@@ -133,7 +144,7 @@ pub fn bench(
 ) -> anyhow::Result<(Document, Vec<Arm>)> {
     let effective = pin(request.cpus.as_ref(), &machine)?;
     let selection = Selection { effective_cpus: effective, ..request.selection.clone() };
-    let schedule = schedule(&selection, &machine)?;
+    let schedule = schedule(&selection, &machine, request.roofs)?;
     let mut recorder = Recorder::new(machine, request.beginning.clone(), effective.get(), stop, observer);
     recorder.conditions_mut().pinned_cpus = request.cpus.as_ref().map(ToString::to_string);
     let mut bench = Bench::new(&request.plan, request.beginning.seed, recorder.document().machine.clone());

@@ -1,9 +1,11 @@
 //! The orchestrators: they prepare, measure, journal as they go, and stop cleanly when asked to.
 
+pub mod baseline;
 pub mod bench;
 mod conditions;
 pub mod embed;
 mod recorder;
+pub mod run;
 pub mod selection;
 pub mod settings;
 

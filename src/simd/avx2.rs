@@ -95,6 +95,13 @@ impl Simd for Avx2 {
         avx2!(_mm_sfence());
     }
     #[inline(always)]
+    fn prefetch(self, at: &[f32]) {
+        if let Some(first) = at.first() {
+            // SAFETY: a prefetch of any address is harmless, and this one is readable.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(first).cast()) }
+        }
+    }
+    #[inline(always)]
     fn add(self, a: __m256, b: __m256) -> __m256 {
         avx2!(_mm256_add_ps(a, b))
     }

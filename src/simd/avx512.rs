@@ -123,6 +123,13 @@ macro_rules! implement_simd {
                 avx512!(_mm_sfence());
             }
             #[inline(always)]
+            fn prefetch(self, at: &[f32]) {
+                if let Some(first) = at.first() {
+                    // SAFETY: a prefetch of any address is harmless, and this one is readable.
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(first).cast()) }
+                }
+            }
+            #[inline(always)]
             fn add(self, a: __m512, b: __m512) -> __m512 {
                 avx512!(_mm512_add_ps(a, b))
             }
@@ -291,6 +298,10 @@ impl DotU8S8 for Avx512Vnni {
     #[inline(always)]
     fn dot_u8s8(self, acc: __m512i, a: __m512i, b: __m512i) -> __m512i {
         avx512!(_mm512_dpbusd_epi32(acc, a, b))
+    }
+    #[inline(always)]
+    fn dot_u7s8(self, acc: __m512i, a: __m512i, b: __m512i) -> __m512i {
+        self.dot_u8s8(acc, a, b)
     }
 }
 

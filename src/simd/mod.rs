@@ -17,6 +17,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod baseline;
+mod dot;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 
@@ -25,6 +26,7 @@ pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::{Avx512, Avx512Bf16, Avx512Vnni};
 pub use baseline::Baseline;
+pub use dot::{DotBf16Op, DotU8S8Op, dispatch_bf16, dispatch_u8s8};
 #[cfg(target_arch = "aarch64")]
 pub use neon::{Neon, NeonDotprod};
 
@@ -243,6 +245,8 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     fn store_streaming(self, value: Self::F32, to: &mut [f32]);
     /// Orders streaming stores before what follows.
     fn fence(self);
+    /// Asks for the cache line of the first element to be brought near; does nothing on an empty slice.
+    fn prefetch(self, at: &[f32]);
 
     /// `a + b`
     fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
@@ -311,6 +315,9 @@ pub trait DotU8S8: Simd {
     fn load_bytes(self, from: &[u8]) -> Self::Bytes;
     /// Lane `i`: `acc[i] + sum over k of a[4i+k] as u8 * b[4i+k] as i8`, wrapping, without intermediate saturation.
     fn dot_u8s8(self, acc: Self::I32, a: Self::Bytes, b: Self::Bytes) -> Self::I32;
+    /// As [`DotU8S8::dot_u8s8`] for bytes of `a` below 128, where signed and unsigned agree and every tier needs one
+    /// instruction only.
+    fn dot_u7s8(self, acc: Self::I32, a: Self::Bytes, b: Self::Bytes) -> Self::I32;
 }
 
 /// Tiers with a dot product of bfloat16 pairs into single-precision lanes.

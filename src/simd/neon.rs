@@ -97,6 +97,20 @@ macro_rules! implement_simd {
             #[inline(always)]
             fn fence(self) {}
             #[inline(always)]
+            fn prefetch(self, at: &[f32]) {
+                if let Some(first) = at.first() {
+                    let first = std::ptr::from_ref(first);
+                    // SAFETY: a prefetch of any address is harmless, and this one is readable.
+                    unsafe {
+                        std::arch::asm!(
+                            "prfm pldl1keep, [{at}]",
+                            at = in(reg) first,
+                            options(nostack, preserves_flags, readonly)
+                        );
+                    }
+                }
+            }
+            #[inline(always)]
             fn add(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
                 neon!(vaddq_f32(a, b))
             }
@@ -278,6 +292,19 @@ impl DotU8S8 for NeonDotprod {
                 "sdot {acc:v}.4s, {half:v}.16b, {b:v}.16b",
                 "sdot {acc:v}.4s, {half:v}.16b, {b:v}.16b",
                 acc = inout(vreg) acc, a = in(vreg) signed, b = in(vreg) b, half = in(vreg) half,
+                options(pure, nomem, nostack, preserves_flags)
+            );
+        }
+        acc
+    }
+    #[inline(always)]
+    fn dot_u7s8(self, acc: int32x4_t, a: uint8x16_t, b: uint8x16_t) -> int32x4_t {
+        let mut acc = acc;
+        // SAFETY: the token proves the dot-product extension; the instruction only touches the named registers.
+        unsafe {
+            std::arch::asm!(
+                "sdot {acc:v}.4s, {a:v}.16b, {b:v}.16b",
+                acc = inout(vreg) acc, a = in(vreg) a, b = in(vreg) b,
                 options(pure, nomem, nostack, preserves_flags)
             );
         }

@@ -24,6 +24,12 @@ thread_local! {
     static ROWS: RefCell<Rows> = const { RefCell::new(Rows([[0.0; MAX_DEPTH]; MAX_ROWS])) };
 }
 
+/// Lends the calling thread's copy. The body must enter its tier itself: what is written inside a closure is compiled
+/// as part of this function, which has no target features.
+pub(super) fn with_rows<T>(body: impl FnOnce(&mut Rows) -> T) -> T {
+    ROWS.with_borrow_mut(body)
+}
+
 /// Rows of C in each task of a team: all of them where threads would not pay.
 pub(super) fn rows_per_task(tier: Tier, threads: usize, m: usize, k: usize, n: usize) -> usize {
     let work = m.saturating_mul(k).saturating_mul(n);
@@ -56,8 +62,13 @@ struct PackedColumns<'a>(&'a [f32]);
 
 impl Columns for PackedColumns<'_> {
     #[inline(always)]
-    fn vectors<S: Simd>(&self, simd: S) -> impl Iterator<Item = [S::F32; VECTORS]> {
-        self.0.chunks_exact(VECTORS * S::LANES).map(move |b| [simd.load(b), simd.load(&b[S::LANES..])])
+    fn depth<S: Simd>(&self) -> usize {
+        self.0.len() / (VECTORS * S::LANES)
+    }
+    #[inline(always)]
+    fn vectors<S: Simd>(&self, simd: S, depth: usize) -> [S::F32; VECTORS] {
+        let b = &self.0[depth * VECTORS * S::LANES..][..VECTORS * S::LANES];
+        [simd.load(b), simd.load(&b[S::LANES..])]
     }
 }
 
@@ -88,9 +99,12 @@ struct StridedColumns<'a> {
 
 impl Columns for StridedColumns<'_> {
     #[inline(always)]
-    fn vectors<S: Simd>(&self, simd: S) -> impl Iterator<Item = [S::F32; VECTORS]> {
-        let rows = self.from..self.from + self.depth;
-        rows.map(move |row| load_row(simd, &self.values[row * self.columns + self.column..][..self.width]))
+    fn depth<S: Simd>(&self) -> usize {
+        self.depth
+    }
+    #[inline(always)]
+    fn vectors<S: Simd>(&self, simd: S, depth: usize) -> [S::F32; VECTORS] {
+        load_row(simd, &self.values[(self.from + depth) * self.columns + self.column..][..self.width])
     }
 }
 
@@ -105,6 +119,8 @@ pub(super) struct Block<'a, B> {
     /// The rows of C, `columns` elements each.
     pub(super) c: &'a mut [f32],
     pub(super) columns: usize,
+    /// Room for the rows of a tile.
+    pub(super) rows: &'a mut Rows,
 }
 
 impl<B: Operand> SimdOp for Block<'_, B> {
@@ -115,17 +131,14 @@ impl<B: Operand> SimdOp for Block<'_, B> {
         let width = VECTORS * S::LANES;
         let panels = self.columns.div_ceil(width);
         let panels_at_once = (COLUMN_BLOCK_BYTES / (MAX_DEPTH * width * size_of::<f32>())).max(1);
-        ROWS.with_borrow_mut(|rows| {
-            for (block, c) in self.c.chunks_mut((ROW_BLOCK * self.columns).max(1)).enumerate() {
-                let a = &self.a[block * ROW_BLOCK * self.depth..];
-                for first in (0..panels).step_by(panels_at_once) {
-                    let panels = first..panels.min(first + panels_at_once);
-                    let part =
-                        Part { a, depth: self.depth, b: self.b, bias: self.bias, columns: self.columns };
-                    part.multiply(simd, panels, rows, c);
-                }
+        for (block, c) in self.c.chunks_mut((ROW_BLOCK * self.columns).max(1)).enumerate() {
+            let a = &self.a[block * ROW_BLOCK * self.depth..];
+            for first in (0..panels).step_by(panels_at_once) {
+                let panels = first..panels.min(first + panels_at_once);
+                let part = Part { a, depth: self.depth, b: self.b, bias: self.bias, columns: self.columns };
+                part.multiply(simd, panels, self.rows, c);
             }
-        });
+        }
     }
 }
 

@@ -12,7 +12,7 @@ mod block;
 mod pack;
 mod tile;
 
-use block::{Block, Packed, Strided, rows_per_task};
+use block::{Block, Packed, Strided, rows_per_task, with_rows};
 pub use pack::{Layout, PackedMatrix};
 
 /// `C = A B + bias` in f64: the right answer.
@@ -71,7 +71,8 @@ pub fn gemm_direct(
     c: &mut [f32],
 ) -> Result<(), TierUnavailable> {
     let b = Strided { values: &b[..k * n], columns: n };
-    dispatch(tier, Block { a: &a[..m * k], depth: k, b, bias: None, c: &mut c[..m * n], columns: n })
+    let (a, c) = (&a[..m * k], &mut c[..m * n]);
+    with_rows(|rows| dispatch(tier, Block { a, depth: k, b, bias: None, c, columns: n, rows }))
 }
 
 /// `C = A B + bias` with `b` packed before: `a` is `m x b.k()`, `c` is `m x b.n()`, `bias` has `b.n()` elements.
@@ -107,7 +108,7 @@ impl SimdOp for Gemm<'_> {
         let Some(elements) = std::num::NonZeroUsize::new(rows * n) else { return };
         team.for_each_chunk(c, elements, |task, c| {
             let a = &a[task * rows * k..][..c.len() / n * k];
-            simd.run(Block { a, depth: k, b: Packed(b), bias, c, columns: n });
+            with_rows(|rows| simd.run(Block { a, depth: k, b: Packed(b), bias, c, columns: n, rows }));
         });
     }
 }

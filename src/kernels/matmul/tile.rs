@@ -52,8 +52,10 @@ pub(super) struct Target<'a> {
 
 /// The right operand's two vectors at each depth of a block.
 pub(super) trait Columns {
-    /// The vectors of each depth in turn.
-    fn vectors<S: Simd>(&self, simd: S) -> impl Iterator<Item = [S::F32; VECTORS]>;
+    /// How many depths there are.
+    fn depth<S: Simd>(&self) -> usize;
+    /// The vectors at one depth.
+    fn vectors<S: Simd>(&self, simd: S, depth: usize) -> [S::F32; VECTORS];
 }
 
 /// `target = start + a b` for `rows` rows (at most `tile_rows` of the tier; more are not computed).
@@ -92,11 +94,12 @@ fn tile<S: Simd, B: Columns, const ROWS: usize>(
         Start::Zero | Start::Sum => [simd.zero(); VECTORS],
     };
     let mut sums = [first; ROWS];
-    for (depth, b) in (0..MAX_DEPTH).zip(b.vectors(simd)) {
-        for row in 0..ROWS {
-            let a = simd.splat(a.0[row][depth]);
-            for vector in 0..VECTORS {
-                sums[row][vector] = simd.mul_add(a, b[vector], sums[row][vector]);
+    for depth in 0..b.depth::<S>().min(MAX_DEPTH) {
+        let b = b.vectors(simd, depth);
+        for (a, sums) in a.0.iter().zip(&mut sums) {
+            let a = simd.splat(a[depth]);
+            for (sum, b) in sums.iter_mut().zip(b) {
+                *sum = simd.mul_add(a, b, *sum);
             }
         }
     }
