@@ -12,6 +12,7 @@ use crate::workload::Workload;
 
 mod activation;
 mod attention;
+mod clock;
 mod embed;
 mod inputs;
 mod matmul;
@@ -49,6 +50,7 @@ pub static FAMILIES: &[Family] = &[
         about: "arithmetic rate per precision and tier: the flat roofs",
         benchmarks: peak::BENCHMARKS,
     },
+    Family { name: "clock", about: "the rate that the cores really run at", benchmarks: clock::BENCHMARKS },
     Family { name: "pool", about: "token vectors to one text vector", benchmarks: pool::BENCHMARKS },
     Family { name: "normalize", about: "vectors to unit length", benchmarks: normalize::BENCHMARKS },
     Family { name: "similarity", about: "how alike two vectors are", benchmarks: similarity::BENCHMARKS },

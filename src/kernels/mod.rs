@@ -5,6 +5,7 @@
 
 pub mod activation;
 pub mod attention;
+pub mod clock_chain;
 mod lanes;
 pub mod math;
 pub mod matmul;
