@@ -241,6 +241,17 @@ macro_rules! implement_simd {
                 unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), bytes) }
             }
             #[inline(always)]
+            fn store_i8_four(self, [a, b, c, d]: [__m512i; 4], to: &mut [i8]) {
+                let to = &mut to[..64];
+                let words = (avx512!(_mm512_packs_epi32(a, b)), avx512!(_mm512_packs_epi32(c, d)));
+                // Packing keeps to 128-bit quarters: quarter q holds [a_q, b_q, c_q, d_q] in groups of four bytes.
+                let bytes = avx512!(_mm512_packs_epi16(words.0, words.1));
+                let order = avx512!(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+                let bytes = avx512!(_mm512_permutexvar_epi32(order, bytes));
+                // SAFETY: sixty-four bytes are writable at `to`.
+                unsafe { _mm512_storeu_epi8(to.as_mut_ptr(), bytes) }
+            }
+            #[inline(always)]
             fn load_i8(self, from: &[i8]) -> __m512i {
                 let from = &from[..16];
                 // SAFETY: sixteen bytes are readable at `from`.

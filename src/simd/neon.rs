@@ -236,6 +236,17 @@ macro_rules! implement_simd {
                 to[..4].copy_from_slice(&lanes.map(|x| x.clamp(-128, 127) as i8));
             }
             #[inline(always)]
+            fn store_i8_four(self, [a, b, c, d]: [int32x4_t; 4], to: &mut [i8]) {
+                let to = &mut to[..16];
+                let words = (
+                    neon!(vcombine_s16(vqmovn_s32(a), vqmovn_s32(b))),
+                    neon!(vcombine_s16(vqmovn_s32(c), vqmovn_s32(d))),
+                );
+                let bytes = neon!(vcombine_s8(vqmovn_s16(words.0), vqmovn_s16(words.1)));
+                // SAFETY: sixteen bytes are writable at `to`.
+                unsafe { vst1q_s8(to.as_mut_ptr(), bytes) }
+            }
+            #[inline(always)]
             fn load_i8(self, from: &[i8]) -> int32x4_t {
                 self.load_i32(&[from[0].into(), from[1].into(), from[2].into(), from[3].into()])
             }
