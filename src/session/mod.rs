@@ -3,6 +3,7 @@
 pub mod baseline;
 pub mod bench;
 mod conditions;
+pub mod embed;
 mod recorder;
 pub mod run;
 pub mod selection;

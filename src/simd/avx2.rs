@@ -172,6 +172,11 @@ impl Simd for Avx2 {
         avx2!(_mm256_blendv_ps(no, yes, mask))
     }
     #[inline(always)]
+    fn zero_where_less(self, a: __m256, b: __m256, value: __m256) -> __m256 {
+        let less = self.less(a, b);
+        avx2!(_mm256_andnot_ps(less, value))
+    }
+    #[inline(always)]
     fn mask_bits(self, mask: __m256) -> u32 {
         avx2!(_mm256_movemask_ps(mask)).cast_unsigned()
     }

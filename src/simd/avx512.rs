@@ -189,6 +189,11 @@ macro_rules! implement_simd {
                 avx512!(_mm512_mask_blend_ps(mask, no, yes))
             }
             #[inline(always)]
+            fn zero_where_less(self, a: __m512, b: __m512, value: __m512) -> __m512 {
+                let keep = avx512!(_mm512_cmp_ps_mask::<_CMP_NLT_UQ>(a, b));
+                avx512!(_mm512_maskz_mov_ps(keep, value))
+            }
+            #[inline(always)]
             fn mask_bits(self, mask: __mmask16) -> u32 {
                 u32::from(mask)
             }

@@ -277,6 +277,8 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     fn less(self, a: Self::F32, b: Self::F32) -> Self::Mask;
     /// `yes` where the mask is set, else `no`.
     fn select(self, mask: Self::Mask, yes: Self::F32, no: Self::F32) -> Self::F32;
+    /// `value`, but zero where `a < b` (not where one is not a number): one instruction less than a selection.
+    fn zero_where_less(self, a: Self::F32, b: Self::F32, value: Self::F32) -> Self::F32;
     /// Bit `i` of the answer is set where lane `i` of the mask is.
     fn mask_bits(self, mask: Self::Mask) -> u32;
     /// The sum of the lanes.

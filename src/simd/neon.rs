@@ -181,6 +181,11 @@ macro_rules! implement_simd {
                 neon!(vbslq_f32(mask, yes, no))
             }
             #[inline(always)]
+            fn zero_where_less(self, a: float32x4_t, b: float32x4_t, value: float32x4_t) -> float32x4_t {
+                let bits = neon!(vreinterpretq_u32_f32(value));
+                neon!(vreinterpretq_f32_u32(vbicq_u32(bits, vcltq_f32(a, b))))
+            }
+            #[inline(always)]
             fn mask_bits(self, mask: uint32x4_t) -> u32 {
                 const WEIGHTS: [u32; 4] = [1, 2, 4, 8];
                 // SAFETY: four integers are readable at `WEIGHTS`.

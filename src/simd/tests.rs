@@ -31,6 +31,7 @@ impl SimdOp for Everything {
                 ("round", s.round(x)),
                 ("scale", s.scale_by_power_of_two(x, s.round(y))),
                 ("exponent", s.add_to_exponent(x, s.round(y))),
+                ("zeroed", s.zero_where_less(x, y, x)),
                 ("select", s.select(s.less(x, y), x, s.splat(7.0))),
                 ("i32", s.to_f32(s.add_i32(s.to_i32(x), s.splat_i32(3)))),
                 ("partial", s.load_partial(&a[..S::LANES - 1])),
@@ -76,6 +77,13 @@ fn every_operation_on_every_tier_equals_plain_arithmetic() {
                     // Zero has no exponent to add to.
                     "exponent" if x == 0.0 => got,
                     "exponent" => x * y.round_ties_even().exp2(),
+                    "zeroed" => {
+                        if x < y {
+                            0.0
+                        } else {
+                            x
+                        }
+                    }
                     "select" => {
                         if x < y {
                             x
