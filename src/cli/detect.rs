@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::{Context, Exit};
-use crate::document::{Machine, to_json};
+use crate::document::to_json;
 use crate::machine::{Source, detect, replace_gpus};
 
 /// Facts of this machine, or of a snapshot
