@@ -41,8 +41,8 @@ const LN_NORMAL_TAIL: [f32; 8] = [
 /// From here on every tail is below the smallest normal number, and zero.
 const TAIL_END: f32 = 100.0;
 /// `2 sqrt(2 / pi)`, and 0.044715 times it: the argument of the tanh form, doubled.
-const TANH_LINEAR: f32 = 1.595_769_1;
-const TANH_CUBIC: f32 = 0.071_354_82;
+const TANH_LINEAR: f32 = 1.595_769;
+const TANH_CUBIC: f32 = 0.071_354_814;
 /// Below it `e^x` counts as zero.
 const FLOOR: f32 = -87.0;
 
