@@ -22,8 +22,7 @@ use workload::{EmbedWorkload, Expected};
 /// The rows that need no model of the user's.
 pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[&MINILM_L6];
 
-static MINILM_L6: EmbedBenchmark =
-    EmbedBenchmark::builtin(Preset::MinilmL6, "embed/minilm-l6-f32");
+static MINILM_L6: EmbedBenchmark = EmbedBenchmark::builtin(Preset::MinilmL6, "embed/minilm-l6-f32");
 
 static IMPLEMENTATIONS: &[Implementation] = &[Implementation {
     name: NativeEngine::ID,
@@ -64,8 +63,7 @@ struct Shelf {
 
 impl EmbedBenchmark {
     const fn new(id: Cow<'static, str>, origin: Origin) -> Self {
-        let shelf =
-            Shelf { model: None, encoder: None, mixed: BTreeMap::new(), answers: BTreeMap::new() };
+        let shelf = Shelf { model: None, encoder: None, mixed: BTreeMap::new(), answers: BTreeMap::new() };
         Self { id, origin, corpus: None, shelf: Mutex::new(shelf) }
     }
 

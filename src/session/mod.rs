@@ -3,6 +3,7 @@
 pub mod baseline;
 pub mod bench;
 mod conditions;
+pub mod core_clock;
 mod recorder;
 pub mod run;
 pub mod selection;

@@ -8,7 +8,9 @@ pub(super) const SHIPPED: &str = include_str!("../../../corpus/mixed.txt");
 /// `batch` texts as they come, spread evenly over the corpus; a corpus with fewer is read again from its start.
 pub(super) fn mixed(lines: &[&str], batch: usize) -> Vec<String> {
     let step = (lines.len() / batch.max(1)).max(1);
-    (0..batch).map(|i| lines.get(i * step % lines.len().max(1)).copied().unwrap_or_default().to_owned()).collect()
+    (0..batch)
+        .map(|i| lines.get(i * step % lines.len().max(1)).copied().unwrap_or_default().to_owned())
+        .collect()
 }
 
 /// `batch` texts of exactly `tokens` tokens each, special ones included, out of the corpus' words in their order.
