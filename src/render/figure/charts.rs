@@ -27,7 +27,11 @@ pub fn fractions(document: &Document) -> Figure {
     let (rows, left_out) = top(rows, |(_, fraction)| *fraction);
     let bars = rows.iter().enumerate().map(|(category, (work, fraction))| {
         let roof = work.best.ceiling.as_ref().map_or("no roof", |ceiling| &*ceiling.name);
-        let label = format!("{} of {}", units::percent(*fraction), words::shorten(roof, 26));
+        let label = format!(
+            "{} of {}",
+            units::percent(*fraction),
+            words::shorten(roof.split(", ").next().unwrap_or_default(), 26)
+        );
         let hover = format!("{}\n{} of {roof}", work.best.case, units::percent(*fraction));
         (work.best.case.family(), Bar { category, from: 0.0, to: *fraction, label: Some(label), hover })
     });

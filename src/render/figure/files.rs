@@ -71,6 +71,8 @@ pub(super) fn png(figure: &Figure) -> std::io::Result<Vec<u8>> {
 
 /// The image at a fraction of its size, each pixel the mean of those it replaces.
 fn average(large: &[u8], width: usize, height: usize) -> (Vec<u8>, usize, usize) {
+    const COUNT: u32 = 4;
+    const { assert!(AVERAGED == 2) };
     let (small_width, small_height) = (width / AVERAGED, height / AVERAGED);
     let mut out = Vec::with_capacity(small_width * small_height * 3);
     for y in 0..small_height {
@@ -83,8 +85,7 @@ fn average(large: &[u8], width: usize, height: usize) -> (Vec<u8>, usize, usize)
                         sum += u32::from(large[at * 3 + channel]);
                     }
                 }
-                let count = (AVERAGED * AVERAGED) as u32;
-                out.push(u8::try_from((sum + count / 2) / count).unwrap_or(u8::MAX));
+                out.push(u8::try_from((sum + COUNT / 2) / COUNT).unwrap_or(u8::MAX));
             }
         }
     }

@@ -155,7 +155,7 @@ fn quantile(sorted: &[f64], q: f64) -> [Cell; 2] {
     match (stats::quantile_of_sorted(sorted, q), stats::quantile_interval(sorted, q, 0.95)) {
         (Some(value), Some((low, high))) => [
             Cell::number(value, units::seconds(value)),
-            Cell::text(format!("{} to {}", units::seconds(low), units::seconds(high))).tone(Tone::Quiet),
+            Cell::text(words::between_seconds(low, high)).tone(Tone::Quiet),
         ],
         (Some(_) | None, _) => {
             let needed = format!("needs {} calls", stats::samples_needed(q, 0.95));
