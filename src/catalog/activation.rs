@@ -1,6 +1,186 @@
 //! Benchmarks of family `activation`.
 
-use super::Benchmark;
+use super::inputs::{self, counts, fitting_counts};
+use super::prepared::{FloatWork, Tolerance};
+use super::{Benchmark, Extensiveness, Implementation, PrepareError, Resources, Threading};
+use crate::document::{Case, Cost, Machine, Shape};
+use crate::kernels::activation as kernel;
+use crate::simd::{Tier, TierUnavailable};
+use crate::workload::Workload;
+
+macro_rules! implementations {
+    ($plain:literal, $vector:literal) => {
+        &[
+            Implementation {
+                name: "plain",
+                tiers: &[Tier::Baseline],
+                threads: Threading::Single,
+                about: $plain,
+            },
+            Implementation {
+                name: "vector",
+                tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
+                threads: Threading::Single,
+                about: $vector,
+            },
+        ]
+    };
+}
 
 /// The family's rows.
-pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[];
+pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
+    &Activation {
+        id: "activation/gelu-erf-f32",
+        about: "GELU by its definition with the error function, as BERT has it.",
+        formula: "37 N flops; reads 4 N bytes, writes 4 N",
+        flops: kernel::GELU_ERF_FLOPS,
+        tolerance: Tolerance { relative: 0.0, absolute: 5e-7 },
+        implementations: implementations!(
+            "0.5 x (1 + erf(x / sqrt(2))) with a scalar rational erf, as the compiler builds it",
+            "max(x, 0) less |x| times the normal tail, e to a polynomial of degree 7"
+        ),
+        plain: kernel::plain_gelu_erf,
+        vector: kernel::gelu_erf,
+        reference: kernel::reference_gelu_erf,
+    },
+    &Activation {
+        id: "activation/gelu-tanh-f32",
+        about: "GELU's tanh form, as GPT-2 and its kin have it.",
+        formula: "29 N flops; reads 4 N bytes, writes 4 N",
+        flops: kernel::GELU_TANH_FLOPS,
+        tolerance: Tolerance { relative: 0.0, absolute: 5e-7 },
+        implementations: implementations!(
+            "the formula with the C library's tanh, one number at a time",
+            "max(x, 0) less |x| times a logistic tail: one exponential and one division"
+        ),
+        plain: kernel::plain_gelu_tanh,
+        vector: kernel::gelu_tanh,
+        reference: kernel::reference_gelu_tanh,
+    },
+    &Activation {
+        id: "activation/exp-f32",
+        about: "e to the power of each number.",
+        formula: "19 N flops; reads 4 N bytes, writes 4 N",
+        flops: kernel::EXP_FLOPS,
+        tolerance: Tolerance { relative: 2.4e-7, absolute: 0.0 },
+        implementations: implementations!(
+            "the C library's exp, one number at a time",
+            "2^n e^r with a polynomial of degree 6 for e^r, without denormal answers"
+        ),
+        plain: kernel::plain_exp,
+        vector: kernel::exp_of,
+        reference: f64::exp,
+    },
+    &Activation {
+        id: "activation/relu-f32",
+        about: "The larger of a number and zero.",
+        formula: "N flops; reads 4 N bytes, writes 4 N",
+        flops: kernel::RELU_FLOPS,
+        tolerance: Tolerance { relative: 0.0, absolute: 0.0 },
+        implementations: implementations!(
+            "a loop over max, as the compiler builds it",
+            "one maximum a vector"
+        ),
+        plain: kernel::plain_relu,
+        vector: kernel::relu,
+        reference: kernel::reference_relu,
+    },
+    &Activation {
+        id: "activation/silu-f32",
+        about: "x times its own logistic function, as gated models have it.",
+        formula: "25 N flops; reads 4 N bytes, writes 4 N",
+        flops: kernel::SILU_FLOPS,
+        tolerance: Tolerance { relative: 0.0, absolute: 5e-7 },
+        implementations: implementations!(
+            "x / (1 + exp(-x)) with the C library's exp, one number at a time",
+            "max(x, 0) less |x| times a logistic tail: one exponential and one division"
+        ),
+        plain: kernel::plain_silu,
+        vector: kernel::silu,
+        reference: kernel::reference_silu,
+    },
+];
+
+/// An elementwise function over so many numbers, or as many as a matrix of two extents has.
+struct Activation {
+    id: &'static str,
+    about: &'static str,
+    formula: &'static str,
+    flops: f64,
+    tolerance: Tolerance,
+    implementations: &'static [Implementation],
+    plain: fn(&[f32], &mut [f32]),
+    vector: fn(Tier, &[f32], &mut [f32]) -> Result<(), TierUnavailable>,
+    reference: fn(f64) -> f64,
+}
+
+/// The numbers of a shape of one or two axes; `None` for any other.
+fn elements(shape: &Shape) -> Option<usize> {
+    counts::<1>(shape).map(|[n]| n).or_else(|| counts::<2>(shape).map(|[rows, columns]| rows * columns))
+}
+
+impl Benchmark for Activation {
+    fn id(&self) -> &str {
+        self.id
+    }
+    fn about(&self) -> &str {
+        self.about
+    }
+    fn formula(&self) -> &str {
+        self.formula
+    }
+    fn implementations(&self) -> &[Implementation] {
+        self.implementations
+    }
+
+    fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
+        let more: &[&[usize]] = match extensiveness {
+            Extensiveness::Quick => &[],
+            Extensiveness::Default => &[&[10_000]],
+            Extensiveness::Full => &[&[10_000], &[1000], &[128, 3072], &[512, 1536], &[4096, 1536]],
+        };
+        // The inner width of a small BERT's feed-forward layer, for one text of 128 tokens.
+        [[128, 1536].as_slice()].iter().chain(more).map(|shape| Shape::new(shape)).collect()
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts are below 2^36")]
+    fn cost(&self, shape: &Shape) -> Option<Cost> {
+        let elements = elements(shape)? as f64;
+        let side = 4.0 * elements;
+        Some(Cost {
+            flops: self.flops * elements,
+            core_bytes: 2.0 * side,
+            // A store that misses reads its line first.
+            dram_bytes: 3.0 * side,
+            written_bytes: side,
+            working_set_bytes: 2.0 * side,
+        })
+    }
+
+    fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {
+        // Input and output of four bytes each, and a reference of eight.
+        let fits = || match case.shape.0.len() {
+            1 => fitting_counts(&case.shape, &resources.machine, |[n]| 16 * n).map(|[n]| n),
+            _ => fitting_counts(&case.shape, &resources.machine, |[r, c]| 16 * r * c).map(|[r, c]| r * c),
+        };
+        let (len, tier) = (fits()?, inputs::tier(case)?);
+        let mut input = inputs::floats(len, resources.seed);
+        // To magnitudes of 0.2 to 4, which reach every part of the functions.
+        input.iter_mut().for_each(|x| *x *= 4.0);
+        let reference = input.iter().map(|&x| (self.reference)(f64::from(x))).collect();
+        let (plain, vector) = (self.plain, self.vector);
+        Ok(match &*case.implementation {
+            "plain" => {
+                // It rounds the large part of the answer several times where the vectors round the small one.
+                let Tolerance { relative, absolute } = self.tolerance;
+                let tolerance = Tolerance { relative, absolute: 4.0 * absolute };
+                Box::new(FloatWork::new(reference, tolerance, move |out| plain(&input, out)))
+            }
+            "vector" => Box::new(FloatWork::new(reference, self.tolerance, move |out| {
+                // Tested above; and an output that is not written fails the check.
+                let _ = vector(tier, &input, out);
+            })),
+            _ => return Err(inputs::no_such_implementation(case)),
+        })
+    }
+}

@@ -1,9 +1,291 @@
-//! Embedding pipelines as benchmarks.
+//! Embedding pipelines as benchmarks: text in, embedding out, at `BATCHxTOKENS` or `BATCHxmixed`.
 
-use super::Benchmark;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{Benchmark, Extensiveness, Implementation, PrepareError, Resources, Threading};
+use crate::document::{Case, Cost, Extent, Machine, Shape};
+use crate::engines::builtin::{self, Preset};
+use crate::engines::config::Architecture;
+use crate::engines::native::{Encoder, NativeEngine};
+use crate::engines::{Engine, EngineError, Model, reference};
+use crate::simd::Tier;
+use crate::sys::Team;
+use crate::workload::Workload;
+
+mod texts;
+mod workload;
+
+use workload::{EmbedWorkload, Expected};
 
 /// The rows that need no model of the user's.
-pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[];
+pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[&MINILM_L6];
 
-/// A pipeline over one engine and model; the built-in rows and a user's model are both of this type.
-pub struct EmbedBenchmark;
+static MINILM_L6: EmbedBenchmark = EmbedBenchmark::builtin(Preset::MinilmL6, "embed/minilm-l6-f32");
+
+static IMPLEMENTATIONS: &[Implementation] = &[Implementation {
+    name: NativeEngine::ID,
+    tiers: &[Tier::Baseline, Tier::Avx2, Tier::Avx512, Tier::Neon],
+    threads: Threading::Parallel,
+    about: "a BERT-family encoder over the kernels of perfkit: texts packed without padding, weights packed once",
+}];
+
+/// Batches beyond this are no batch that anybody waits for.
+const MOST_TEXTS: usize = 1 << 16;
+
+/// A pipeline over one model; the built-in rows and a user's model are both of this type.
+///
+/// The model, its packed weights and the reference answers are made once and shared by all cases of the process.
+pub struct EmbedBenchmark {
+    id: Cow<'static, str>,
+    origin: Origin,
+    corpus: Option<Vec<String>>,
+    shelf: Mutex<Shelf>,
+}
+
+/// Where the model comes from.
+enum Origin {
+    Builtin(Preset),
+    Loaded(Arc<Model>),
+}
+
+/// What was made already.
+struct Shelf {
+    model: Option<Arc<Model>>,
+    /// The packed weights of the tier used last: one tier at a time is enough, and memory is not.
+    encoder: Option<Arc<Encoder>>,
+    /// Token counts of the texts of a mixed batch, by its size.
+    mixed: BTreeMap<usize, Vec<usize>>,
+    /// Embeddings in double precision, by token ids.
+    answers: BTreeMap<Vec<u32>, Arc<Vec<f64>>>,
+}
+
+impl EmbedBenchmark {
+    const fn new(id: Cow<'static, str>, origin: Origin) -> Self {
+        let shelf = Shelf { model: None, encoder: None, mixed: BTreeMap::new(), answers: BTreeMap::new() };
+        Self { id, origin, corpus: None, shelf: Mutex::new(shelf) }
+    }
+
+    /// A built-in model under a constant id.
+    const fn builtin(preset: Preset, id: &'static str) -> Self {
+        Self::new(Cow::Borrowed(id), Origin::Builtin(preset))
+    }
+
+    /// A model that is loaded already, as `embed/<slug>-f32`.
+    #[must_use]
+    pub fn of(model: Arc<Model>) -> Self {
+        let id = format!("embed/{}-f32", model.slug);
+        Self::new(Cow::Owned(id), Origin::Loaded(model))
+    }
+
+    /// The same with texts of the user's, one a line, in place of the corpus that ships.
+    #[must_use]
+    pub fn with_corpus(mut self, lines: Vec<String>) -> Self {
+        self.corpus = Some(lines);
+        self
+    }
+
+    /// The model, loaded at the first call.
+    ///
+    /// # Errors
+    /// As for loading it.
+    pub fn model(&self) -> Result<Arc<Model>, EngineError> {
+        match &self.origin {
+            Origin::Loaded(model) => Ok(model.clone()),
+            Origin::Builtin(preset) => {
+                let mut shelf = self.shelf();
+                if let Some(model) = &shelf.model {
+                    return Ok(model.clone());
+                }
+                let model = Arc::new(builtin::model(*preset)?);
+                shelf.model = Some(model.clone());
+                Ok(model)
+            }
+        }
+    }
+
+    /// An engine for a case's tier and threads.
+    ///
+    /// # Errors
+    /// The model cannot be loaded or packed.
+    pub fn engine(&self, tier: Tier, team: Team) -> Result<NativeEngine, EngineError> {
+        let model = self.model()?;
+        let mut shelf = self.shelf();
+        if let Some(encoder) = shelf.encoder.as_ref().filter(|e| e.tier() == tier.f32_tier()) {
+            return Ok(NativeEngine::new(encoder.clone(), team));
+        }
+        shelf.encoder = None;
+        let encoder = Arc::new(Encoder::pack(model, tier)?);
+        shelf.encoder = Some(encoder.clone());
+        Ok(NativeEngine::new(encoder, team))
+    }
+
+    /// The texts of a shape, the same at every call.
+    ///
+    /// # Errors
+    /// The model cannot be loaded, or the corpus holds no text of that length.
+    pub fn texts(&self, shape: &Shape) -> Result<Vec<String>, EngineError> {
+        let model = self.model()?;
+        let shipped = || texts::SHIPPED.lines().collect::<Vec<_>>();
+        let lines = self.corpus.as_ref().map_or_else(shipped, |own| own.iter().map(String::as_str).collect());
+        match shape.0.as_slice() {
+            [Extent::Count(batch), Extent::Mixed] => Ok(texts::mixed(&lines, *batch)),
+            [Extent::Count(batch), Extent::Count(tokens)] => {
+                texts::of_length(&model.tokenizer, &lines, *batch, *tokens)
+            }
+            _ => Err(EngineError::Input(format!("{shape} is not BATCHxTOKENS or BATCHxmixed"))),
+        }
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        // What is on the shelf is whole even if a thread died beside it.
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn architecture(&self) -> Architecture {
+        match &self.origin {
+            Origin::Builtin(preset) => preset.architecture(),
+            Origin::Loaded(model) => model.architecture.clone(),
+        }
+    }
+
+    fn max_tokens(&self) -> usize {
+        match &self.origin {
+            Origin::Builtin(preset) => preset.max_tokens(),
+            Origin::Loaded(model) => model.tokenizer.max_tokens(),
+        }
+    }
+
+    /// Tokens of each text of a shape; `None` for a shape that is not one of ours.
+    fn lengths(&self, shape: &Shape) -> Option<Vec<usize>> {
+        match *shape.0.as_slice() {
+            [Extent::Count(batch @ 1..=MOST_TEXTS), Extent::Count(tokens)]
+                if (3..=self.max_tokens()).contains(&tokens) =>
+            {
+                Some(vec![tokens; batch])
+            }
+            [Extent::Count(batch @ 1..=MOST_TEXTS), Extent::Mixed] => {
+                if let Some(lengths) = self.shelf().mixed.get(&batch) {
+                    return Some(lengths.clone());
+                }
+                let model = self.model().ok()?;
+                let texts = self.texts(shape).ok()?;
+                let lengths: Vec<usize> = texts
+                    .iter()
+                    .map(|text| model.tokenizer.ids(text).map(|ids| ids.len()))
+                    .collect::<Result<_, _>>()
+                    .ok()?;
+                self.shelf().mixed.insert(batch, lengths.clone());
+                Some(lengths)
+            }
+            _ => None,
+        }
+    }
+
+    /// The embedding of a text in double precision.
+    fn answer(&self, model: &Model, ids: &[u32]) -> Result<Arc<Vec<f64>>, EngineError> {
+        if let Some(answer) = self.shelf().answers.get(ids) {
+            return Ok(answer.clone());
+        }
+        let answer = Arc::new(reference::embed(model, ids)?);
+        self.shelf().answers.insert(ids.to_vec(), answer.clone());
+        Ok(answer)
+    }
+
+    /// Every text embedded alone, and the shortest one in double precision.
+    fn expected(&self, engine: &mut dyn Engine, texts: &[String]) -> Result<Expected, EngineError> {
+        let model = self.model()?;
+        let mut alone = Vec::with_capacity(texts.len() * engine.dimensions());
+        let mut shortest: Option<(usize, Vec<u32>)> = None;
+        for (row, text) in texts.iter().enumerate() {
+            let embedding = engine.embed(&[text], &mut crate::telemetry::Stages::new())?;
+            alone.extend(embedding.values.iter().map(|&x| f64::from(x)));
+            let ids = model.tokenizer.ids(text)?;
+            if shortest.as_ref().is_none_or(|(_, known)| ids.len() < known.len()) {
+                shortest = Some((row, ids));
+            }
+        }
+        let (row, ids) = shortest.unwrap_or_default();
+        Ok(Expected { alone, row, exact: self.answer(&model, &ids)? })
+    }
+
+    fn workload(&self, case: &Case, resources: &Resources) -> Result<EmbedWorkload, EngineError> {
+        let tier = case.tier.ours().unwrap_or(Tier::Baseline);
+        let texts = self.texts(&case.shape)?;
+        let mut engine = self.engine(tier, resources.team.clone())?;
+        let expected = self.expected(&mut engine, &texts)?;
+        Ok(EmbedWorkload::new(Box::new(engine), texts, expected))
+    }
+}
+
+impl Benchmark for EmbedBenchmark {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn about(&self) -> &'static str {
+        match self.origin {
+            Origin::Builtin(_) => {
+                "text in, embedding out, on a built-in model: its vectors mean nothing, its speed is representative"
+            }
+            Origin::Loaded(_) => "text in, embedding out",
+        }
+    }
+
+    fn formula(&self) -> &'static str {
+        "per layer and token 2 (4 h^2 + 2 h i) + 4 h s flops for width h, inner width i and a text of s tokens; bytes: \
+         the layers' weights once, a table row a token, the embeddings"
+    }
+
+    fn implementations(&self) -> &[Implementation] {
+        IMPLEMENTATIONS
+    }
+
+    fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
+        let fixed: &[[usize; 2]] = match extensiveness {
+            Extensiveness::Quick => &[[1, 16], [8, 64]],
+            Extensiveness::Default => &[[1, 16], [8, 64], [32, 64]],
+            Extensiveness::Full => &[[1, 16], [1, 64], [1, 128], [8, 16], [8, 64], [32, 64], [32, 128]],
+        };
+        let mixed = Shape(vec![Extent::Count(32), Extent::Mixed]);
+        let fits = |shape: &&[usize; 2]| shape[1] <= self.max_tokens();
+        fixed.iter().filter(fits).map(|shape| Shape::new(shape)).chain([mixed]).collect()
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts of bytes fit in 53 bits")]
+    fn cost(&self, shape: &Shape) -> Option<Cost> {
+        let lengths = self.lengths(shape)?;
+        let architecture = self.architecture();
+        let width = architecture.hidden as f64;
+        let tables = (architecture.vocabulary + architecture.positions + architecture.types) as f64 * width;
+        let tokens: usize = lengths.iter().sum();
+        // The layers' weights are read once at least; of the tables, a row a token.
+        let weights = 4.0 * (architecture.parameters() as f64 - tables);
+        let rows = 4.0 * width * tokens as f64;
+        let written = 4.0 * width * lengths.len() as f64;
+        // Hidden states, the three projections and the inner vectors of the longest part of the batch.
+        let activations = 4.0 * (8.0 * width + architecture.intermediate as f64) * tokens.min(1024) as f64;
+        Some(Cost {
+            flops: architecture.flops(lengths),
+            core_bytes: weights + rows + written,
+            dram_bytes: weights + rows + 2.0 * written,
+            written_bytes: written,
+            working_set_bytes: weights + rows + written + activations,
+        })
+    }
+
+    fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {
+        if case.implementation != NativeEngine::ID {
+            return Err(PrepareError::Unavailable(format!("there is no engine {:?}", case.implementation)));
+        }
+        match self.workload(case, resources) {
+            Ok(workload) => Ok(Box::new(workload)),
+            Err(EngineError::Unavailable(why)) => Err(PrepareError::Unavailable(why)),
+            Err(error) => Err(PrepareError::Failed(error.to_string())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

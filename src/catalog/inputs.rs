@@ -1,6 +1,9 @@
-//! Inputs of benchmarks: random, seeded, never zero, never denormal.
+//! Inputs of benchmarks: random, seeded, never zero, never denormal; and the sizes that shapes ask for.
 
-use crate::stats::Rng;
+use super::PrepareError;
+use crate::document::{Extent, Machine, Shape};
+use crate::simd::Tier;
+use crate::sys::Rng;
 use crate::tensor::AlignedBuffer;
 
 /// `len` numbers of magnitude 0.05 to 1, either sign.
@@ -20,8 +23,54 @@ pub(super) fn bytes(len: usize, seed: u64) -> AlignedBuffer<u8> {
 }
 
 /// `len` random words.
-#[allow(dead_code, reason = "the families that take them follow")]
 pub(super) fn words(len: usize, seed: u64) -> AlignedBuffer<u64> {
     let mut rng = Rng::new(seed);
     AlignedBuffer::from_fn(len, |_| rng.next_u64())
+}
+
+/// The counts of a shape of exactly `N` axes; `None` with another number of axes, with a zero, or with more than
+/// 2^36 elements, which no memory holds together with their reference.
+pub(super) fn counts<const N: usize>(shape: &Shape) -> Option<[usize; N]> {
+    const MOST: usize = 1 << 36;
+    let counts = shape.0.iter().map(|extent| match extent {
+        Extent::Count(count) if *count > 0 => Some(*count),
+        Extent::Count(_) | Extent::Mixed => None,
+    });
+    let counts: [usize; N] = counts.collect::<Option<Vec<_>>>()?.try_into().ok()?;
+    counts.iter().try_fold(1_usize, |product, &n| product.checked_mul(n)).filter(|&n| n <= MOST)?;
+    Some(counts)
+}
+
+/// The counts of a case's shape, where its benchmark accepts it and this machine holds `bytes(counts)`.
+pub(super) fn fitting_counts<const N: usize>(
+    shape: &Shape,
+    machine: &Machine,
+    bytes: impl Fn([usize; N]) -> usize,
+) -> Result<[usize; N], PrepareError> {
+    let Some(counts) = counts(shape) else {
+        return Err(PrepareError::Failed(format!("{shape} is not a shape of {N} counts above zero")));
+    };
+    let needed = bytes(counts);
+    let limits = [machine.limits.memory_limit_bytes, machine.memory.total_bytes];
+    let held = limits.into_iter().flatten().min();
+    match held.filter(|&held| needed as u64 > held) {
+        Some(held) => Err(PrepareError::Unavailable(format!(
+            "{shape} needs {needed} bytes, more than the {held} of this machine or its limit"
+        ))),
+        None => Ok(counts),
+    }
+}
+
+/// Our tier of a case, where this CPU has it.
+pub(super) fn tier(case: &crate::document::Case) -> Result<Tier, PrepareError> {
+    match case.tier.ours() {
+        Some(tier) if tier.is_available() => Ok(tier),
+        Some(tier) => Err(crate::simd::TierUnavailable(tier).into()),
+        None => Err(PrepareError::Failed(format!("{case} names a peer, which is no implementation of ours"))),
+    }
+}
+
+/// What a case without such an implementation gets as its answer.
+pub(super) fn no_such_implementation(case: &crate::document::Case) -> PrepareError {
+    PrepareError::Failed(format!("{} has no implementation {}", case.benchmark, case.implementation))
 }

@@ -5,12 +5,14 @@
 
 use std::sync::Arc;
 
-use crate::document::{Case, Cost, Machine, Shape};
+use crate::document::{Case, Cost, Extent, Machine, Shape};
 use crate::simd::Tier;
 use crate::sys::Team;
 use crate::workload::Workload;
 
 mod activation;
+mod attention;
+mod clock;
 mod embed;
 mod inputs;
 mod matmul;
@@ -19,6 +21,7 @@ mod norm;
 mod normalize;
 mod peak;
 mod pool;
+mod prepared;
 mod quantize;
 mod similarity;
 mod softmax;
@@ -47,6 +50,7 @@ pub static FAMILIES: &[Family] = &[
         about: "arithmetic rate per precision and tier: the flat roofs",
         benchmarks: peak::BENCHMARKS,
     },
+    Family { name: "clock", about: "the rate that the cores really run at", benchmarks: clock::BENCHMARKS },
     Family { name: "pool", about: "token vectors to one text vector", benchmarks: pool::BENCHMARKS },
     Family { name: "normalize", about: "vectors to unit length", benchmarks: normalize::BENCHMARKS },
     Family { name: "similarity", about: "how alike two vectors are", benchmarks: similarity::BENCHMARKS },
@@ -59,6 +63,11 @@ pub static FAMILIES: &[Family] = &[
         benchmarks: activation::BENCHMARKS,
     },
     Family { name: "softmax", about: "scores to shares", benchmarks: softmax::BENCHMARKS },
+    Family {
+        name: "attention",
+        about: "every token's view of the others",
+        benchmarks: attention::BENCHMARKS,
+    },
     Family { name: "embed", about: "a whole model: text in, embedding out", benchmarks: embed::BENCHMARKS },
 ];
 
@@ -149,8 +158,41 @@ pub trait Benchmark: Sync {
     /// What one run of a shape costs, counted. `None` when the shape has the wrong number of axes, a zero, or a size
     /// beyond what memory holds: the case is then a usage error.
     fn cost(&self, shape: &Shape) -> Option<Cost>;
+    /// Whether the shape is one for so many threads: the ceilings' shapes state the work of each thread.
+    fn fits_threads(&self, shape: &Shape, threads: usize) -> bool {
+        let _ = (shape, threads);
+        true
+    }
+    /// [`Benchmark::cost`] of one of the implementations, where they differ (streaming stores read no line first).
+    fn cost_of(&self, implementation: &str, shape: &Shape) -> Option<Cost> {
+        let _ = implementation;
+        self.cost(shape)
+    }
     /// Inputs, reference and kernel of a case. Work of any length may be done here; none of it is timed.
     fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError>;
+}
+
+/// The counts of a shape of exactly `N` axes, none of them zero.
+fn counts<const N: usize>(shape: &Shape) -> Option<[usize; N]> {
+    let counts: Vec<usize> = shape
+        .0
+        .iter()
+        .map(|extent| match extent {
+            Extent::Count(0) | Extent::Mixed => None,
+            Extent::Count(count) => Some(*count),
+        })
+        .collect::<Option<_>>()?;
+    counts.try_into().ok()
+}
+
+/// The tier of a case of ours.
+fn own_tier(case: &Case) -> Result<Tier, PrepareError> {
+    case.tier.ours().ok_or_else(|| PrepareError::Failed(format!("{case} is a peer's, not ours")))
+}
+
+/// For shapes that state the threads.
+fn wrong_threads(case: &Case) -> PrepareError {
+    PrepareError::Failed(format!("{case}: the first number of the shape must be the number of threads"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,182 @@
 //! Benchmarks of family `pool`.
 
-use super::Benchmark;
+use super::inputs::{self, counts, fitting_counts};
+use super::prepared::{FloatWork, Tolerance};
+use super::{Benchmark, Extensiveness, Implementation, PrepareError, Resources, Threading};
+use crate::document::{Case, Cost, Machine, Shape};
+use crate::kernels::pool::{self, Pooling};
+use crate::simd::Tier;
+use crate::workload::Workload;
 
 /// The family's rows.
-pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[];
+pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
+    &Pool {
+        id: "pool/mean-f32",
+        about: "The mean of a text's token vectors.",
+        formula: "R C flops; reads 4 R C bytes, writes 4 C",
+        how: Pooling::Mean,
+        masked: false,
+        implementations: &[PLAIN, SCALAR, ROWS],
+    },
+    &Pool {
+        id: "pool/mean-masked-f32",
+        about: "The mean of the token vectors that a mask of bytes keeps: all but the last quarter.",
+        formula: "K C flops with K = R - floor(R/4); reads 4 K C + R bytes, writes 4 C",
+        how: Pooling::Mean,
+        masked: true,
+        implementations: &[PLAIN, ROWS],
+    },
+    &Pool {
+        id: "pool/max-f32",
+        about: "The largest number of each column of a text's token vectors.",
+        formula: "(R - 1) C comparisons; reads 4 R C bytes, writes 4 C",
+        how: Pooling::Max,
+        masked: false,
+        implementations: &[PLAIN, ROWS],
+    },
+    &Pool {
+        id: "pool/cls-f32",
+        about: "The first token vector of a text: a copy.",
+        formula: "no flops; reads 4 C bytes, writes 4 C",
+        how: Pooling::Cls,
+        masked: false,
+        implementations: &[PLAIN, ROWS],
+    },
+    &Pool {
+        id: "pool/mean-sqrt-f32",
+        about: "The sum of a text's token vectors over the square root of their number.",
+        formula: "R C flops; reads 4 R C bytes, writes 4 C",
+        how: Pooling::MeanSqrt,
+        masked: false,
+        implementations: &[PLAIN, ROWS],
+    },
+];
+
+const PLAIN: Implementation = Implementation {
+    name: "plain",
+    tiers: &[Tier::Baseline],
+    threads: Threading::Single,
+    about: "row after row folded into the output, as the compiler builds it",
+};
+const SCALAR: Implementation = Implementation {
+    name: "scalar",
+    tiers: &[Tier::Baseline],
+    threads: Threading::Single,
+    about: "one column after the other, one element at a time",
+};
+const ROWS: Implementation = Implementation {
+    name: "rows",
+    tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
+    threads: Threading::Single,
+    about: "a block of columns in registers, all rows streamed past it once",
+};
+
+/// ROWSxCOLS token vectors to one.
+struct Pool {
+    id: &'static str,
+    about: &'static str,
+    formula: &'static str,
+    how: Pooling,
+    masked: bool,
+    implementations: &'static [Implementation],
+}
+
+impl Pool {
+    /// How many of `rows` are read.
+    const fn kept(&self, rows: usize) -> usize {
+        match self.how {
+            Pooling::Cls => 1,
+            Pooling::Mean | Pooling::MeanSqrt | Pooling::Max if self.masked => rows - rows / 4,
+            Pooling::Mean | Pooling::MeanSqrt | Pooling::Max => rows,
+        }
+    }
+
+    /// Padding stands at the end, as tokenisers leave it.
+    fn mask(&self, rows: usize) -> Option<Vec<u8>> {
+        let kept = self.kept(rows);
+        self.masked.then(|| (0..rows).map(|row| u8::from(row < kept)).collect())
+    }
+}
+
+impl Benchmark for Pool {
+    fn id(&self) -> &str {
+        self.id
+    }
+    fn about(&self) -> &str {
+        self.about
+    }
+    fn formula(&self) -> &str {
+        self.formula
+    }
+    fn implementations(&self) -> &[Implementation] {
+        self.implementations
+    }
+
+    fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
+        let more: &[[usize; 2]] = match extensiveness {
+            Extensiveness::Quick => &[],
+            Extensiveness::Default => &[[32, 384], [128, 768], [512, 384]],
+            Extensiveness::Full => &[[32, 384], [128, 768], [512, 384], [8, 384], [128, 1024], [512, 1024]],
+        };
+        [[128, 384]].iter().chain(more).map(|shape| Shape::new(shape)).collect()
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts are below 2^36")]
+    fn cost(&self, shape: &Shape) -> Option<Cost> {
+        let [rows, columns] = counts(shape)?;
+        let (kept, columns) = (self.kept(rows) as f64, columns as f64);
+        // Each number that is kept is loaded once, and each of the answer's stored once; a mask adds its bytes.
+        let mask = if self.masked { rows as f64 } else { 0.0 };
+        let (read, written) = (4.0 * kept * columns + mask, 4.0 * columns);
+        Some(Cost {
+            flops: match self.how {
+                // kept - 1 additions and one multiplication a column; the reciprocal of the count is not counted.
+                Pooling::Mean | Pooling::MeanSqrt => kept * columns,
+                Pooling::Max => (kept - 1.0) * columns,
+                Pooling::Cls => 0.0,
+            },
+            core_bytes: read + written,
+            // A store that misses reads its line first.
+            dram_bytes: read + 2.0 * written,
+            written_bytes: written,
+            working_set_bytes: read + written,
+        })
+    }
+
+    fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {
+        let [rows, columns] = fitting_counts(&case.shape, &resources.machine, |[r, c]| 4 * r * c + 16 * c)?;
+        let (tier, how) = (inputs::tier(case)?, self.how);
+        let tokens = inputs::floats(rows * columns, resources.seed);
+        let mask = self.mask(rows);
+        let reference = pool::reference_pool(how, &tokens, columns, mask.as_deref());
+        let tolerance = tolerance(how, self.kept(rows));
+        Ok(match &*case.implementation {
+            "plain" => Box::new(FloatWork::new(reference, tolerance, move |out| {
+                pool::plain_pool(how, &tokens, columns, mask.as_deref(), out);
+            })),
+            "scalar" if how == Pooling::Mean && !self.masked => {
+                Box::new(FloatWork::new(reference, tolerance, move |out| {
+                    pool::scalar_mean(&tokens, columns, out);
+                }))
+            }
+            "rows" => Box::new(FloatWork::new(reference, tolerance, move |out| {
+                // Tested above; and an output that is not written fails the check.
+                let _ = pool::pool(tier, how, &tokens, columns, mask.as_deref(), out);
+            })),
+            _ => return Err(inputs::no_such_implementation(case)),
+        })
+    }
+}
+
+/// Inputs are at most 1 in magnitude: a partial sum of n random signs stays near the root of n, and the roundings of
+/// n additions to it, random themselves, add up to some n x epsilon.
+#[expect(clippy::cast_precision_loss, reason = "counts are below 2^36")]
+fn tolerance(how: Pooling, kept: usize) -> Tolerance {
+    let epsilon = f64::from(f32::EPSILON);
+    let absolute = match how {
+        Pooling::Max | Pooling::Cls => 0.0,
+        Pooling::Mean => 4.0 * epsilon,
+        Pooling::MeanSqrt => 4.0 * (kept as f64).sqrt() * epsilon,
+    };
+    Tolerance { relative: 4.0 * epsilon, absolute }
+}

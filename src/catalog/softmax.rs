@@ -1,6 +1,92 @@
 //! Benchmarks of family `softmax`.
 
-use super::Benchmark;
+use super::inputs::{self, counts, fitting_counts};
+use super::prepared::{FloatWork, Tolerance};
+use super::{Benchmark, Extensiveness, Implementation, PrepareError, Resources, Threading};
+use crate::document::{Case, Cost, Machine, Shape};
+use crate::kernels::{activation, softmax};
+use crate::simd::Tier;
+use crate::workload::Workload;
 
 /// The family's rows.
-pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[];
+pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[&Rows];
+
+/// ROWSxCOLS scores to shares, into another buffer: in place, every run would begin with the last one's answer.
+struct Rows;
+
+impl Benchmark for Rows {
+    fn id(&self) -> &str {
+        "softmax/rows-f32"
+    }
+    fn about(&self) -> &str {
+        "Rows of scores to shares that add up to one."
+    }
+    fn formula(&self) -> &str {
+        "R (23 C + 1) flops; reads 4 R C bytes, writes 4 R C"
+    }
+    fn implementations(&self) -> &[Implementation] {
+        &[
+            Implementation {
+                name: "plain",
+                tiers: &[Tier::Baseline],
+                threads: Threading::Single,
+                about: "three loops with the C library's exp, as the compiler builds them",
+            },
+            Implementation {
+                name: "rows",
+                tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
+                threads: Threading::Single,
+                about: "the largest, then exponentials and their sum, then one product, a vector at a time",
+            },
+        ]
+    }
+
+    fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
+        let shapes: &[[usize; 2]] = match extensiveness {
+            Extensiveness::Quick => &[[1024, 128]],
+            Extensiveness::Default => &[[1024, 128], [8, 128]],
+            Extensiveness::Full => &[[1024, 128], [8, 128], [1536, 32], [512, 512], [16_384, 128]],
+        };
+        shapes.iter().map(|shape| Shape::new(shape)).collect()
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts are below 2^36")]
+    fn cost(&self, shape: &Shape) -> Option<Cost> {
+        let [rows, columns] = counts(shape)?;
+        let (rows, columns) = (rows as f64, columns as f64);
+        let side = 4.0 * rows * columns;
+        Some(Cost {
+            // A maximum, a difference, an exponential, an addition and a product a score; a division a row.
+            flops: rows * ((4.0 + activation::EXP_FLOPS) * columns + 1.0),
+            // Read once and written once: the later passes over a row find it in L1.
+            core_bytes: 2.0 * side,
+            // A store that misses reads its line first.
+            dram_bytes: 3.0 * side,
+            written_bytes: side,
+            working_set_bytes: 2.0 * side,
+        })
+    }
+
+    fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {
+        let [rows, width] = fitting_counts(&case.shape, &resources.machine, |[r, c]| 16 * r * c)?;
+        let tier = inputs::tier(case)?;
+        let mut scores = inputs::floats(rows * width, resources.seed);
+        // Scores of a trained model spread over several units.
+        scores.iter_mut().for_each(|x| *x *= 4.0);
+        let reference = softmax::reference_rows(&scores, width);
+        // The roundings of a sum of `width` numbers are random: together some root of the width.
+        #[expect(clippy::cast_precision_loss, reason = "counts are below 2^36")]
+        let relative = (8.0 + (width as f64).sqrt()) * f64::from(f32::EPSILON);
+        let tolerance = Tolerance { relative, absolute: 0.0 };
+        Ok(match &*case.implementation {
+            "plain" => Box::new(FloatWork::new(reference, tolerance, move |out| {
+                softmax::plain_rows(&scores, width, out);
+            })),
+            "rows" => Box::new(FloatWork::new(reference, tolerance, move |out| {
+                // Tested above; and an output that is not written fails the check.
+                let _ = softmax::rows_into(tier, &scores, width, out);
+            })),
+            _ => return Err(inputs::no_such_implementation(case)),
+        })
+    }
+}

@@ -105,6 +105,12 @@ impl<'a> Context<'a> {
     }
 }
 
+/// Columns of the terminal, by `COLUMNS` where the shell exports it; 100 where nobody tells.
+pub(super) fn width() -> usize {
+    let told = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    told.filter(|columns| (40..=400).contains(columns)).unwrap_or(100)
+}
+
 /// Whether the reader of our output went away, which is not our error.
 pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error

@@ -1,13 +1,157 @@
 //! `perfkit regress`.
 
+use std::path::{Path, PathBuf};
+
+use super::progress::{Progress, stop_on_interrupt};
 use super::{Context, Exit};
+use crate::analysis::budget;
+use crate::analysis::compare::{
+    Comparison, ComparisonReport, Decision, Margin, ONE_RUN_NOTE, Refusal, compare,
+};
+use crate::catalog::{self, Extensiveness};
+use crate::document::{Document, read_document};
+use crate::machine::{Source, detect};
+use crate::measure::Plan;
+use crate::render;
+use crate::session::baseline::{path_of, root};
+use crate::session::bench::{Request, Roofs, bench};
+use crate::session::selection::Selection;
+use crate::session::settings::{Settings, load_here};
+use crate::session::{Beginning, Stop};
 
 /// Judge a candidate against a baseline
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+#[command(
+    after_help = "Examples:\n  perfkit regress --baseline ci                          measure the baseline's cases again, and judge\n  perfkit regress --baseline old.json --candidate new.json\n  perfkit regress --baseline ci --max-regression 0.1 --json\n\nExit codes: 0 no regression, 1 slower (or a broken budget that is enforced), 3 inconclusive, 4 unoptimised build,\n5 no baseline or another machine's."
+)]
+pub(super) struct Args {
+    /// A document, or the name of a stored baseline of this machine
+    #[arg(long, value_name = "FILE|NAME")]
+    baseline: String,
+    /// The document to judge; without it the baseline's cases are measured now
+    #[arg(long, value_name = "FILE")]
+    candidate: Option<PathBuf>,
+    /// The largest slowdown that is tolerated, as a share (default: perfkit.toml's, 0.05)
+    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    max_regression: Option<f64>,
+    /// Compare documents of different machines; the verdict is then advisory (exit 0 or 3)
+    #[arg(long)]
+    allow_mismatch: bool,
+    /// Fail (exit 1) when a budget of perfkit.toml is broken
+    #[arg(long)]
+    enforce_budgets: bool,
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=10.0).contains(&share) => Ok(share),
+        _ => Err("a share between 0 and 10, such as 0.05".to_owned()),
+    }
+}
 
 /// Runs the subcommand.
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit> {
-    let _ = (args, context);
-    anyhow::bail!("not written yet")
+    let settings = load_here()?;
+    let margin = args.max_regression.map_or_else(|| settings.margin(), Margin::around);
+    let Some(path) = baseline_path(&args.baseline, &settings)? else {
+        context.note(&format!(
+            "no baseline {0:?} of this machine; `perfkit baseline record {0}` makes one",
+            args.baseline
+        ));
+        return Ok(Exit::NoBaseline);
+    };
+    let baseline = read_document(&path)?;
+    let candidate = match &args.candidate {
+        Some(path) => read_document(path)?,
+        None => {
+            context.warn_if_unoptimised();
+            let stop = stop_on_interrupt();
+            let document = measure_again(&baseline, &stop, context)?;
+            if stop.requested() {
+                return Ok(Exit::Interrupted);
+            }
+            document
+        }
+    };
+    let comparison = compare(&baseline, &candidate, margin);
+    let advisory = args.allow_mismatch && matches!(comparison.refused, Some(Refusal::OtherMachine(_)));
+    let budgets = budget::judge(&candidate, &settings.budgets);
+    let broken = args.enforce_budgets && budget::any_broken(&budgets);
+    let decision = Decision::of(&comparison, advisory, broken);
+    let report = ComparisonReport::new(&comparison, margin, budgets, decision, advisory);
+    print(&report, &comparison, context)?;
+    Ok(exit(decision))
+}
+
+fn exit(decision: Decision) -> Exit {
+    match decision {
+        Decision::Unfit => Exit::Unfit,
+        Decision::NoBaseline => Exit::NoBaseline,
+        Decision::Regression => Exit::Regression,
+        Decision::Inconclusive => Exit::Inconclusive,
+        Decision::Fine => Exit::Fine,
+    }
+}
+
+/// A file where there is one of that name, else the stored baseline of this machine, else nothing.
+fn baseline_path(text: &str, settings: &Settings) -> anyhow::Result<Option<PathBuf>> {
+    let file = Path::new(text);
+    if file.is_file() || text.contains(['/', '.']) {
+        return Ok(Some(file.to_path_buf()));
+    }
+    let path = path_of(&root(settings), &detect(Source::Live), text)?;
+    Ok(path.is_file().then_some(path))
+}
+
+/// Measures the baseline's cases on this build, with the seed of its inputs.
+fn measure_again(baseline: &Document, stop: &Stop, context: &Context<'_>) -> anyhow::Result<Document> {
+    let machine = detect(Source::Live);
+    let known = |m: &&crate::document::Measurement| catalog::find(&m.case.benchmark).is_some();
+    let cases: Vec<String> = baseline.measured().filter(known).map(|m| m.case.to_string()).collect();
+    anyhow::ensure!(!cases.is_empty(), "the baseline holds no case of this catalog to measure again");
+    let request = Request {
+        selection: Selection { filters: cases, ..Selection::usual(&machine, Extensiveness::Default) },
+        plan: Plan::DEFAULT,
+        roofs: Roofs::Selected,
+        cpus: None,
+        beginning: Beginning {
+            command: "regress".to_owned(),
+            suite: baseline.run.suite.clone(),
+            seed: baseline.run.seed,
+            journal: None,
+        },
+    };
+    let mut progress = Progress::new(context);
+    let answer = bench(&request, machine, stop, &mut progress);
+    progress.finish();
+    Ok(answer?.0)
+}
+
+fn print(
+    report: &ComparisonReport,
+    comparison: &Comparison,
+    context: &mut Context<'_>,
+) -> anyhow::Result<()> {
+    if context.json {
+        writeln!(context.out, "{}", serde_json::to_string_pretty(report)?)?;
+        return Ok(());
+    }
+    let width = super::output::width();
+    if let Some(why) = &report.refused {
+        writeln!(context.out, "refused: {why}")?;
+        return Ok(());
+    }
+    write!(context.out, "{}", render::terminal::comparison(comparison, context.color, width))?;
+    write!(context.out, "{}", render::terminal::budgets(&report.budgets, context.color, width))?;
+    for note in report.notes.iter().filter(|note| *note != ONE_RUN_NOTE) {
+        writeln!(context.out, "{note}")?;
+    }
+    writeln!(
+        context.out,
+        "verdict: {} (slower above {} shown, equivalent within {} shown; {ONE_RUN_NOTE})",
+        report.verdict,
+        crate::units::percent(report.lower_margin),
+        crate::units::percent(report.upper_margin)
+    )?;
+    Ok(())
 }

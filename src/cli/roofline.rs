@@ -1,13 +1,81 @@
 //! `perfkit roofline`.
 
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+use super::progress::{Progress, stop_on_interrupt};
 use super::{Context, Exit};
+use crate::catalog::Extensiveness;
+use crate::document::{Document, read_document, write_atomically};
+use crate::machine::{Source, detect};
+use crate::measure::Plan;
+use crate::render;
+use crate::session::bench::{Request, Roofs, bench};
+use crate::session::selection::Selection;
+use crate::session::{Beginning, random_seed};
 
 /// Ceilings, and every measured kernel placed under them
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+#[command(
+    after_help = "Examples:\n  perfkit roofline                                      measure (about a minute) and place\n  perfkit roofline --from reports/latest/results.json --svg roofline.svg --png roofline.png"
+)]
+pub(super) struct Args {
+    /// A document measured before, instead of measuring now
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    /// Draw to this SVG file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Draw to this PNG file
+    #[arg(long, value_name = "FILE")]
+    png: Option<PathBuf>,
+}
 
 /// Runs the subcommand.
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit> {
-    let _ = (args, context);
-    anyhow::bail!("not written yet")
+    let (document, interrupted) = match &args.from {
+        Some(path) => (read_document(path)?, false),
+        None => measure(context)?,
+    };
+    let figure = render::figure::roofline(&document);
+    if let Some(path) = &args.svg {
+        write(path, figure.to_svg()?.as_bytes())?;
+    }
+    if let Some(path) = &args.png {
+        write(path, &figure.to_png()?)?;
+    }
+    if context.json {
+        let text = serde_json::to_string_pretty(&render::json::with_derived(&document)?)?;
+        writeln!(context.out, "{text}")?;
+    } else {
+        let width = super::output::width();
+        write!(context.out, "{}", render::terminal::ceilings(&document, context.color, width))?;
+        write!(context.out, "{}", render::terminal::kernels(&document, context.color, width))?;
+        for (case, why) in crate::analysis::roofline::rejected_ceilings(&document) {
+            writeln!(context.out, "withheld: {case}: {why}")?;
+        }
+    }
+    Ok(if interrupted { Exit::Interrupted } else { Exit::Fine })
+}
+
+fn write(path: &std::path::Path, bytes: &[u8]) -> anyhow::Result<()> {
+    write_atomically(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn measure(context: &Context<'_>) -> anyhow::Result<(Document, bool)> {
+    context.warn_if_unoptimised();
+    let machine = detect(Source::Live);
+    let request = Request {
+        selection: Selection::usual(&machine, Extensiveness::Quick),
+        plan: Plan::QUICK,
+        roofs: Roofs::Needed,
+        cpus: None,
+        beginning: Beginning { command: "roofline".to_owned(), seed: random_seed(), ..Beginning::default() },
+    };
+    let stop = stop_on_interrupt();
+    let mut progress = Progress::new(context);
+    let answer = bench(&request, machine, &stop, &mut progress);
+    progress.finish();
+    Ok((answer?.0, stop.requested()))
 }

@@ -30,6 +30,8 @@ pub struct Machine {
     pub readiness: Vec<ReadinessCheck>,
     /// Identifies machines whose results may be compared; made of facts, of no measured quantity.
     pub fingerprint: String,
+    /// Where the facts come from.
+    pub sources: Vec<FactSource>,
     /// Why a field is null.
     pub unknown: Vec<Unknown>,
 }
@@ -43,6 +45,33 @@ impl Machine {
     pub fn cache_bytes(&self, level: u32) -> Option<u64> {
         let data = |c: &&Cache| c.level == level && c.kind != CacheType::Instruction;
         self.cpu.caches.iter().filter(data).filter_map(|c| c.size_bytes).min()
+    }
+
+    /// Paths of the fields that are null, such as `cpu.caches[2].ways`; each has its reason in `unknown`. (A readiness
+    /// check without a remedy needs none.)
+    #[must_use]
+    pub fn null_fields(&self) -> Vec<String> {
+        fn walk(value: &serde_json::Value, path: &str, nulls: &mut Vec<String>) {
+            match value {
+                serde_json::Value::Null => nulls.push(path.to_owned()),
+                serde_json::Value::Array(items) => {
+                    for (index, item) in items.iter().enumerate() {
+                        walk(item, &format!("{path}[{index}]"), nulls);
+                    }
+                }
+                serde_json::Value::Object(fields) => {
+                    for (name, field) in fields {
+                        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                        walk(field, &path, nulls);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let mut nulls = Vec::new();
+        walk(&serde_json::to_value(self).unwrap_or_default(), "", &mut nulls);
+        nulls.retain(|path| !path.starts_with("readiness"));
+        nulls
     }
 
     /// `vendor-microarchitecture-cpus`, such as `amd-zen5-2`: the folder of this machine's baselines.
@@ -186,18 +215,28 @@ pub struct HugePages {
     pub pools: BTreeMap<u64, u64>,
 }
 
-/// A memory module.
+/// A memory module. Its serial number is never read.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct MemoryModule {
+    /// The slot's name on the board: `DIMM_A1`.
+    pub locator: Option<String>,
     /// Capacity.
     pub size_bytes: Option<u64>,
     /// `DDR5`, ...
     pub memory_type: Option<String>,
     /// Transfers per second as configured.
     pub transfers_per_second: Option<f64>,
+    /// Transfers per second that the module is made for.
+    pub rated_transfers_per_second: Option<f64>,
     /// Data width.
     pub width_bits: Option<u32>,
+    /// Data width with the bits for error correction.
+    pub total_width_bits: Option<u32>,
+    /// Who made it, as the firmware writes it.
+    pub manufacturer: Option<String>,
+    /// The maker's part number.
+    pub part_number: Option<String>,
 }
 
 /// NUMA nodes with CPUs or memory of the system's.
@@ -234,6 +273,12 @@ pub struct Gpu {
     pub vendor: Option<String>,
     /// `Hopper`, ...
     pub architecture: Option<String>,
+    /// CUDA compute capability: `9.0`.
+    pub compute_capability: Option<String>,
+    /// Version of the driver.
+    pub driver_version: Option<String>,
+    /// Highest CUDA version that the driver serves.
+    pub cuda_version: Option<String>,
     /// Memory.
     pub memory_total_bytes: Option<u64>,
     /// Width of the memory bus.
@@ -250,6 +295,14 @@ pub struct Gpu {
     pub ecc: Option<bool>,
     /// Multi-instance mode.
     pub mig: Option<bool>,
+    /// Multi-instance devices that it is divided into.
+    pub mig_devices: Option<u32>,
+    /// Memory that the host can map.
+    pub bar1_bytes: Option<u64>,
+    /// The driver keeps the device initialised between users.
+    pub persistence: Option<bool>,
+    /// `none`, `pass-through`, `vgpu`, ...
+    pub virtualization: Option<String>,
     /// Reasons why it runs below its clocks now.
     pub throttle: Vec<String>,
 }
@@ -328,6 +381,30 @@ pub struct ReadinessCheck {
     /// The command that changes it, where there is one; perfkit changes nothing itself.
     #[serde(default)]
     pub remedy: Option<String>,
+}
+
+/// How sure a fact is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// The system, the firmware or the processor says so.
+    #[serde(rename = "os-reported")]
+    Reported,
+    /// We measured it.
+    Measured,
+    /// It follows from other facts, or from a table.
+    Inferred,
+}
+
+/// Where a fact comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FactSource {
+    /// Path of the field: `cpu.packages`.
+    pub field: String,
+    /// `sysfs`, `procfs`, `cpuid`, `smbios`, `kernel` (a system call), `nvml`, `nvidia-smi`, `table`, `measured`, ...
+    pub source: String,
+    /// How sure it is.
+    pub confidence: Confidence,
 }
 
 /// Why a field is null.

@@ -2,12 +2,14 @@
 //!
 //! A document holds no host name, user name, absolute path, serial number or environment variable.
 
+mod baseline;
 mod case;
 mod machine;
 mod pattern;
 mod results;
 mod store;
 
+pub use baseline::{Arm, Baseline, BaselineRun, Cause};
 pub use case::{Case, CaseTier, Cost, Extent, ParseCaseError, Shape};
 pub use machine::*;
 pub use pattern::{CasePattern, PatternError};
@@ -15,3 +17,6 @@ pub use results::{
     Conditions, Document, Latency, Measurement, Omission, Origin, Outcome, Peer, Run, SampleSeconds,
 };
 pub use store::{ReadError, read_document, schema_of, to_json, write_atomically};
+
+/// Part of a case's name.
+pub use crate::simd::Tier;

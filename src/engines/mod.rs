@@ -1,6 +1,30 @@
 //! Embedding engines: text in, embedding out, stage by stage.
+//!
+//! A model is named by a [`ModelSource`], loaded into a [`Model`], packed for a tier into a [`native::Encoder`], and
+//! run by an [`Engine`].
 
-use crate::telemetry::Stages;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::simd::Tier;
+use crate::sys::Team;
+pub use crate::telemetry::Stages;
+
+pub mod builtin;
+pub mod config;
+mod folder;
+pub mod hub;
+mod model;
+pub mod native;
+pub mod reference;
+mod source;
+mod tensors;
+mod tokenizer;
+
+pub use model::{Model, Normalization, Pooling, slug};
+pub use source::ModelSource;
+pub use tensors::{SafetensorsFile, Table, Tensors};
+pub use tokenizer::{LONGEST_TEXT_BYTES, TextTokenizer};
 
 /// An embedding engine with a model loaded.
 pub trait Engine: Send {
@@ -12,6 +36,26 @@ pub trait Engine: Send {
     /// `normalize`) and of the whole to `stages`.
     fn embed(&mut self, texts: &[&str], stages: &mut Stages) -> Result<Embeddings, EngineError>;
 }
+
+/// One row of [`ENGINES`].
+pub struct EngineRow {
+    /// Its name on the command line and in case texts.
+    pub name: &'static str,
+    /// One sentence.
+    pub about: &'static str,
+    /// Makes one for a model and tier.
+    pub open: fn(Arc<Model>, Tier, Team) -> Result<Box<dyn Engine>, EngineError>,
+}
+
+/// Every engine, the default first.
+pub static ENGINES: &[EngineRow] = &[EngineRow {
+    name: native::NativeEngine::ID,
+    about: "a BERT-family encoder over the kernels of perfkit, without padding",
+    open: |model, tier, team| {
+        let encoder = Arc::new(native::Encoder::pack(model, tier)?);
+        Ok(Box::new(native::NativeEngine::new(encoder, team)))
+    },
+}];
 
 /// One vector a text.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -45,4 +89,23 @@ pub enum EngineError {
     /// The input cannot be embedded.
     #[error("{0}")]
     Input(String),
+    /// It cannot run on this machine; the sentence says why.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl EngineError {
+    fn model(file: &Path, why: impl Into<String>) -> Self {
+        Self::Model { file: file.display().to_string(), why: why.into() }
+    }
+
+    /// A file that the system does not let us read, with the remedy for the common case.
+    fn unreadable(file: &Path, error: &std::io::Error) -> Self {
+        let remedy = match error.kind() {
+            std::io::ErrorKind::NotFound => "the file is missing; fetch the model again or give its folder",
+            std::io::ErrorKind::PermissionDenied => "may not be read; check its permissions",
+            _ => return Self::model(file, format!("cannot be read: {error}")),
+        };
+        Self::model(file, remedy)
+    }
 }

@@ -1,1 +1,364 @@
-//! Kernels: attention.
+//! Scaled dot-product attention of one sequence, all heads, without a mask.
+//!
+//! For each head `out = softmax(q kT / sqrt(head_width)) v`. The keys of a head are transposed into scratch (and
+//! scaled on the way), so that scores are computed for a vector of keys at once; then, six queries at a time: their
+//! scores into scratch, the softmax there, and the weighted sum of the values with six rows of accumulators in
+//! registers. Shares are left unnormalised until the end: one product per output element instead of one per key.
+//! Both products are one tile routine: six rows of a left operand against columns of a right one.
+
+use super::lanes::whole_lanes;
+use super::softmax::{exp_sum_in_place, reciprocal, shift};
+use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};
+
+/// Rows of a tile: with two vectors of columns twelve accumulators, which sixteen registers hold beside two columns
+/// and a broadcast, and which cover the latency of two FMA pipes.
+const ROWS: usize = 6;
+/// Keys are padded to whole pairs of the widest vectors.
+const KEY_PADDING: usize = 32;
+
+/// Where the projections of a sequence lie: token `t` of head `h` starts at `t * stride + h * head_width` in each.
+#[derive(Debug, Clone, Copy)]
+pub struct Qkv<'a> {
+    /// Queries.
+    pub q: &'a [f32],
+    /// Keys.
+    pub k: &'a [f32],
+    /// Values.
+    pub v: &'a [f32],
+    /// Floats from one token to the next: `heads * head_width`, or three times that where the three are interleaved
+    /// (`k` and `v` are then the same slice as `q`, begun later).
+    pub stride: usize,
+}
+
+/// Floats of scratch that [`attend`] needs: one head's keys and six rows of scores (heads take turns).
+#[must_use]
+pub const fn attention_scratch_len(tokens: usize, heads: usize, head_width: usize) -> usize {
+    if heads == 0 { 0 } else { padded_keys(tokens) * (head_width + ROWS) }
+}
+
+const fn padded_keys(tokens: usize) -> usize {
+    tokens.next_multiple_of(KEY_PADDING)
+}
+
+struct Attend<'a> {
+    qkv: Qkv<'a>,
+    tokens: usize,
+    heads: usize,
+    head_width: usize,
+    scratch: &'a mut [f32],
+    out: &'a mut [f32],
+}
+
+impl SimdOp for Attend<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn eval<S: Simd>(self, s: S) {
+        let padded = padded_keys(self.tokens);
+        let (keys, scores) = self.scratch.split_at_mut(padded * self.head_width);
+        let model_width = self.heads * self.head_width;
+        for head in 0..self.heads {
+            let column = head * self.head_width;
+            let head = Head {
+                q: &self.qkv.q[column..],
+                k: &self.qkv.k[column..],
+                v: &self.qkv.v[column..],
+                stride: self.qkv.stride,
+                tokens: self.tokens,
+                width: self.head_width,
+            };
+            head.transpose_keys(keys, padded);
+            for first in (0..self.tokens).step_by(ROWS) {
+                let rows: [usize; ROWS] = std::array::from_fn(|i| (first + i).min(self.tokens - 1));
+                head.scores(s, rows, keys, padded, scores);
+                let mut scales = [0.0; ROWS];
+                for (row, scale) in scores.chunks_exact_mut(padded).zip(&mut scales) {
+                    let row = &mut row[..self.tokens];
+                    *scale = reciprocal(exp_sum_in_place(s, row, shift(s, row)));
+                }
+                let count = ROWS.min(self.tokens - first);
+                let out = &mut self.out[first * model_width + column..];
+                head.context(s, scores, padded, &scales[..count], out, model_width);
+            }
+        }
+    }
+}
+
+/// Attention of one sequence of `tokens`, without a mask, scaled by `1 / sqrt(head_width)`, into `out`
+/// (`tokens x heads * head_width`, row-major). `scratch` holds at least [`attention_scratch_len`] floats of any value.
+///
+/// # Panics
+/// Where a slice is too short for the shape, or tokens overlap (`stride` below `heads * head_width`).
+pub fn attend(
+    tier: Tier,
+    qkv: Qkv<'_>,
+    tokens: usize,
+    heads: usize,
+    head_width: usize,
+    scratch: &mut [f32],
+    out: &mut [f32],
+) -> Result<(), TierUnavailable> {
+    let model_width = heads * head_width;
+    if tokens == 0 || model_width == 0 {
+        return Ok(());
+    }
+    assert!(qkv.stride >= model_width, "tokens {} floats apart overlap", qkv.stride);
+    let needed = (tokens - 1) * qkv.stride + model_width;
+    for (name, slice) in [("queries", qkv.q), ("keys", qkv.k), ("values", qkv.v)] {
+        assert!(slice.len() >= needed, "{name} hold {} floats of {needed}", slice.len());
+    }
+    assert_eq!(out.len(), tokens * model_width, "the output is tokens x heads * head_width");
+    let scratch = &mut scratch[..attention_scratch_len(tokens, heads, head_width)];
+    dispatch(tier, Attend { qkv, tokens, heads, head_width, scratch, out })
+}
+
+/// One head of a sequence: token `t` starts at `t * stride` of each slice.
+#[derive(Clone, Copy)]
+struct Head<'a> {
+    q: &'a [f32],
+    k: &'a [f32],
+    v: &'a [f32],
+    stride: usize,
+    tokens: usize,
+    width: usize,
+}
+
+impl Head<'_> {
+    /// `keys[d * padded + t] = k[t][d] / sqrt(width)`; the padding repeats the last key, and nobody reads its scores.
+    #[inline(always)]
+    #[expect(clippy::cast_precision_loss, reason = "a head is far narrower than 2^24")]
+    fn transpose_keys(self, keys: &mut [f32], padded: usize) {
+        let scale = 1.0 / (self.width as f32).sqrt();
+        // Sixteen tokens at a time: their lines stay in the cache while the dimensions pass, and stores are contiguous.
+        for block in (0..padded).step_by(16) {
+            let tokens: [&[f32]; 16] = std::array::from_fn(|i| {
+                let token = (block + i).min(self.tokens - 1);
+                &self.k[token * self.stride..][..self.width]
+            });
+            for d in 0..self.width {
+                let to = &mut keys[d * padded + block..][..16];
+                for (to, token) in to.iter_mut().zip(tokens) {
+                    *to = token[d] * scale;
+                }
+            }
+        }
+    }
+
+    /// The scores of the queries `rows` against every key: `scores[i * padded + t]`.
+    #[inline(always)]
+    fn scores<S: Simd>(self, s: S, rows: [usize; ROWS], keys: &[f32], padded: usize, scores: &mut [f32]) {
+        let left: [&[f32]; ROWS] = std::array::from_fn(|i| &self.q[rows[i] * self.stride..][..self.width]);
+        for first in (0..padded).step_by(2 * S::LANES) {
+            let tile = tile::<S, 2>(s, left, self.width, &keys[first..], padded);
+            for (row, tile) in scores.chunks_exact_mut(padded).zip(tile) {
+                let to = &mut row[first..][..2 * S::LANES];
+                s.store(tile[0], to);
+                s.store(tile[1], &mut to[S::LANES..]);
+            }
+        }
+    }
+
+    /// The sums of the values weighted by the rows of `shares`, times `scales`: one row of `out` for each scale.
+    #[inline(always)]
+    fn context<S: Simd>(
+        self,
+        s: S,
+        shares: &[f32],
+        padded: usize,
+        scales: &[f32],
+        out: &mut [f32],
+        out_stride: usize,
+    ) {
+        let left: [&[f32]; ROWS] = std::array::from_fn(|i| &shares[i * padded..][..self.tokens]);
+        let pairs = self.width - self.width % (2 * S::LANES);
+        for first in (0..pairs).step_by(2 * S::LANES) {
+            let tile = tile::<S, 2>(s, left, self.tokens, &self.v[first..], self.stride);
+            for (i, (tile, &scale)) in tile.iter().zip(scales).enumerate() {
+                let to = &mut out[i * out_stride + first..][..2 * S::LANES];
+                s.store(s.mul(tile[0], s.splat(scale)), to);
+                s.store(s.mul(tile[1], s.splat(scale)), &mut to[S::LANES..]);
+            }
+        }
+        let whole = whole_lanes::<S>(self.width);
+        if pairs < whole {
+            let tile = tile::<S, 1>(s, left, self.tokens, &self.v[pairs..], self.stride);
+            for (i, (tile, &scale)) in tile.iter().zip(scales).enumerate() {
+                s.store(s.mul(tile[0], s.splat(scale)), &mut out[i * out_stride + pairs..]);
+            }
+        }
+        if whole < self.width {
+            self.context_rest(s, left, scales, whole, out, out_stride);
+        }
+    }
+
+    /// [`Self::context`] of the columns from `first`, which are less than a vector.
+    #[inline(always)]
+    fn context_rest<S: Simd>(
+        self,
+        s: S,
+        left: [&[f32]; ROWS],
+        scales: &[f32],
+        first: usize,
+        out: &mut [f32],
+        out_stride: usize,
+    ) {
+        let columns = first..self.width;
+        for (i, (left, &scale)) in left.iter().zip(scales).enumerate() {
+            let mut sum = s.zero();
+            for (&share, values) in left.iter().zip(self.v.chunks(self.stride)) {
+                sum = s.mul_add(s.splat(share), s.load_partial(&values[columns.clone()]), sum);
+            }
+            let to = &mut out[i * out_stride..][columns.clone()];
+            s.store_partial(s.mul(sum, s.splat(scale)), to);
+        }
+    }
+}
+
+/// `left` (six rows of `depth`) times `COLUMNS` vectors of the first columns of `right`, whose rows lie `stride` apart.
+#[inline(always)]
+fn tile<S: Simd, const COLUMNS: usize>(
+    s: S,
+    left: [&[f32]; ROWS],
+    depth: usize,
+    right: &[f32],
+    stride: usize,
+) -> [[S::F32; COLUMNS]; ROWS] {
+    // The same length for all, so that the loop needs no check.
+    let left = left.map(|row| &row[..depth]);
+    let mut sums = [[s.zero(); COLUMNS]; ROWS];
+    for k in 0..depth {
+        let right = &right[k * stride..][..COLUMNS * S::LANES];
+        let mut columns = [s.zero(); COLUMNS];
+        for (c, column) in columns.iter_mut().enumerate() {
+            *column = s.load(&right[c * S::LANES..]);
+        }
+        for (sums, row) in sums.iter_mut().zip(left) {
+            let x = s.splat(row[k]);
+            for (sum, column) in sums.iter_mut().zip(columns) {
+                *sum = s.mul_add(x, column, *sum);
+            }
+        }
+    }
+    sums
+}
+
+/// [`attend`] in double precision.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "a head is far narrower than 2^52")]
+pub fn reference_attend(qkv: Qkv<'_>, tokens: usize, heads: usize, head_width: usize) -> Vec<f64> {
+    let mut out = vec![0.0; tokens * heads * head_width];
+    let at = |token: usize, head: usize| token * qkv.stride + head * head_width;
+    for (query, out) in out.chunks_mut((heads * head_width).max(1)).enumerate() {
+        for (head, out) in out.chunks_mut(head_width).enumerate() {
+            let q = &qkv.q[at(query, head)..][..head_width];
+            let scores: Vec<f64> = (0..tokens)
+                .map(|t| {
+                    let k = &qkv.k[at(t, head)..][..head_width];
+                    let dot: f64 = q.iter().zip(k).map(|(&q, &k)| f64::from(q) * f64::from(k)).sum();
+                    dot / (head_width as f64).sqrt()
+                })
+                .collect();
+            let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let sum: f64 = scores.iter().map(|x| (x - largest).exp()).sum();
+            for (t, score) in scores.iter().enumerate() {
+                let share = (score - largest).exp() / sum;
+                let v = &qkv.v[at(t, head)..][..head_width];
+                out.iter_mut().zip(v).for_each(|(out, &v)| *out += share * f64::from(v));
+            }
+        }
+    }
+    out
+}
+
+/// The plain loop for [`attend`]; `scores` holds at least `tokens` floats.
+#[expect(clippy::cast_precision_loss, reason = "a head is far narrower than 2^24")]
+pub fn plain_attend(
+    qkv: Qkv<'_>,
+    tokens: usize,
+    heads: usize,
+    head_width: usize,
+    scores: &mut [f32],
+    out: &mut [f32],
+) {
+    let scale = 1.0 / (head_width as f32).sqrt();
+    let at = |token: usize, head: usize| token * qkv.stride + head * head_width;
+    let scores = &mut scores[..tokens];
+    for (query, out) in out.chunks_exact_mut((heads * head_width).max(1)).enumerate() {
+        for (head, out) in out.chunks_exact_mut(head_width).enumerate() {
+            let q = &qkv.q[at(query, head)..][..head_width];
+            let mut largest = f32::NEG_INFINITY;
+            for (t, score) in scores.iter_mut().enumerate() {
+                let k = &qkv.k[at(t, head)..][..head_width];
+                *score = q.iter().zip(k).map(|(q, k)| q * k).sum::<f32>() * scale;
+                largest = largest.max(*score);
+            }
+            let mut sum = 0.0;
+            out.fill(0.0);
+            for (t, score) in scores.iter().enumerate() {
+                let share = (score - largest).exp();
+                sum += share;
+                let v = &qkv.v[at(t, head)..][..head_width];
+                out.iter_mut().zip(v).for_each(|(out, v)| *out += share * v);
+            }
+            out.iter_mut().for_each(|out| *out /= sum);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::Rng;
+    use crate::workload::compare_floats;
+
+    #[test]
+    fn attention_equals_its_reference_on_every_tier_and_shape() {
+        let shapes = [
+            (1, 1, 1),
+            (1, 2, 32),
+            (5, 3, 4),
+            (6, 1, 32),
+            (7, 2, 12),
+            (31, 2, 20),
+            (33, 2, 40),
+            (128, 2, 32),
+            (70, 1, 64),
+        ];
+        let mut failures = Vec::new();
+        for (tokens, heads, head_width) in shapes {
+            let width = heads * head_width;
+            let mut rng = Rng::new(5);
+            let values: Vec<f32> = (0..tokens * 3 * width).map(|_| rng.uniform_f32(-2.0, 2.0)).collect();
+            let qkv = Qkv { q: &values, k: &values[width..], v: &values[2 * width..], stride: 3 * width };
+            let reference = reference_attend(qkv, tokens, heads, head_width);
+            let mut out = vec![f32::NAN; tokens * width];
+            plain_attend(qkv, tokens, heads, head_width, &mut vec![f32::NAN; tokens], &mut out);
+            if let Err(mismatch) = compare_floats(&out, &reference, 0.0, 2e-6) {
+                failures.push(format!("plain {tokens}x{heads}x{head_width}: {mismatch}"));
+            }
+            for tier in Tier::available() {
+                let mut scratch = vec![f32::NAN; attention_scratch_len(tokens, heads, head_width)];
+                out.fill(f32::NAN);
+                attend(tier, qkv, tokens, heads, head_width, &mut scratch, &mut out).unwrap();
+                if let Err(mismatch) = compare_floats(&out, &reference, 0.0, 2e-6) {
+                    failures.push(format!("{tier} {tokens}x{heads}x{head_width}: {mismatch}"));
+                }
+            }
+        }
+        assert!(failures.is_empty(), "{}", failures.join("\n"));
+    }
+
+    #[test]
+    fn equal_keys_give_the_mean_of_the_values() {
+        let (tokens, width) = (9, 32);
+        let q = vec![3.0; tokens * width];
+        let k = vec![100.0; tokens * width];
+        let v: Vec<f32> = (0..tokens).flat_map(|t| vec![t as f32; width]).collect();
+        for tier in Tier::available() {
+            let mut out = vec![0.0; tokens * width];
+            let mut scratch = vec![0.0; attention_scratch_len(tokens, 1, width)];
+            let qkv = Qkv { q: &q, k: &k, v: &v, stride: width };
+            attend(tier, qkv, tokens, 1, width, &mut scratch, &mut out).unwrap();
+            assert!(out.iter().all(|x| (x - 4.0).abs() < 1e-5), "{tier}: {out:?}");
+        }
+    }
+}

@@ -5,6 +5,9 @@
 
 pub mod activation;
 pub mod attention;
+pub mod clock_chain;
+mod lanes;
+pub mod math;
 pub mod matmul;
 pub mod norm;
 pub mod normalize;

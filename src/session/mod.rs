@@ -1,9 +1,21 @@
 //! The orchestrators: they prepare, measure, journal as they go, and stop cleanly when asked to.
 
+pub mod baseline;
+pub mod bench;
+mod conditions;
+pub mod embed;
+mod recorder;
+pub mod run;
+pub mod selection;
+pub mod settings;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::document::{Case, Outcome};
+
+pub use conditions::Monitor;
+pub use recorder::{Beginning, Recorder, measurement, random_seed};
 
 /// Is told how a session goes on; the command line shows it, tests record it.
 pub trait Observer {

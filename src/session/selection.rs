@@ -145,7 +145,8 @@ fn add_filter(
         }
         candidates.cases.retain(|case| pattern.matches(case));
         candidates.skipped.retain(|omission| pattern.matches(&omission.case));
-        if !candidates.cases.is_empty() || (breadth == Breadth::Everything && !candidates.skipped.is_empty()) {
+        if !candidates.cases.is_empty() || (breadth == Breadth::Everything && !candidates.skipped.is_empty())
+        {
             selected.cases.append(&mut candidates.cases);
             selected.skipped.append(&mut candidates.skipped);
             return Ok(());
@@ -189,13 +190,14 @@ fn expand(
     selected: &mut Selected,
 ) {
     let shapes = shapes(benchmark, selection, machine, breadth);
-    let wanted =
-        |i: &&Implementation| selection.implementations.is_empty() || selection.implementations.iter().any(|n| n == i.name);
+    let wanted = |i: &&Implementation| {
+        selection.implementations.is_empty() || selection.implementations.iter().any(|n| n == i.name)
+    };
     for implementation in benchmark.implementations().iter().filter(wanted) {
         for tier in tiers(benchmark, implementation, selection, breadth) {
             for shape in &shapes {
                 let counts = thread_counts(benchmark, implementation, tier, selection, breadth);
-                for threads in counts {
+                for threads in counts.into_iter().filter(|n| benchmark.fits_threads(shape, n.get())) {
                     let case = Case {
                         benchmark: benchmark.id().to_owned(),
                         implementation: implementation.name.to_owned(),
@@ -219,14 +221,20 @@ fn add(case: Case, implementation: &Implementation, selected: &mut Selected) {
     };
     let Some(why) = why else { return selected.cases.push(case) };
     let same = |o: &Omission| {
-        (&o.case.benchmark, &o.case.implementation, o.case.tier) == (&case.benchmark, &case.implementation, case.tier)
+        (&o.case.benchmark, &o.case.implementation, o.case.tier)
+            == (&case.benchmark, &case.implementation, case.tier)
     };
     if !selected.skipped.iter().any(same) {
         selected.skipped.push(Omission { case, origin: Origin::Perfkit, why });
     }
 }
 
-fn shapes(benchmark: &dyn Benchmark, selection: &Selection, machine: &Machine, breadth: Breadth) -> Vec<Shape> {
+fn shapes(
+    benchmark: &dyn Benchmark,
+    selection: &Selection,
+    machine: &Machine,
+    breadth: Breadth,
+) -> Vec<Shape> {
     let extensiveness = match breadth {
         Breadth::Usual => selection.extensiveness,
         Breadth::Everything => Extensiveness::Full,
@@ -237,10 +245,10 @@ fn shapes(benchmark: &dyn Benchmark, selection: &Selection, machine: &Machine, b
     selection.shapes.iter().filter(|shape| benchmark.cost(shape).is_some()).cloned().collect()
 }
 
-/// Whether a benchmark is a roof for others.
+/// Whether a benchmark says what the machine can do: a roof, or the core clock.
 #[must_use]
 pub fn is_ceiling(id: &str) -> bool {
-    id.starts_with("memory/") || id.starts_with("peak/")
+    ["memory/", "peak/", "clock/"].iter().any(|family| id.starts_with(family))
 }
 
 /// The tiers of an implementation that are asked for: absent ones too, so that they are skipped with a reason.
@@ -294,17 +302,22 @@ fn thread_counts(
             let worth_it = selection.extensiveness > Extensiveness::Quick
                 && tier == Tier::best_f32().max(tier)
                 && !benchmark.id().starts_with("embed/");
-            if worth_it && all > NonZeroUsize::MIN { vec![NonZeroUsize::MIN, all] } else { vec![NonZeroUsize::MIN] }
+            if worth_it && all > NonZeroUsize::MIN {
+                vec![NonZeroUsize::MIN, all]
+            } else {
+                vec![NonZeroUsize::MIN]
+            }
         }
     }
 }
 
 /// 1, 2, 4, ... and all.
 fn sweep(all: NonZeroUsize) -> Vec<NonZeroUsize> {
-    let mut counts: Vec<NonZeroUsize> =
-        std::iter::successors(Some(NonZeroUsize::MIN), |n| n.checked_mul(NonZeroUsize::MIN.saturating_add(1)))
-            .take_while(|n| *n < all)
-            .collect();
+    let mut counts: Vec<NonZeroUsize> = std::iter::successors(Some(NonZeroUsize::MIN), |n| {
+        n.checked_mul(NonZeroUsize::MIN.saturating_add(1))
+    })
+    .take_while(|n| *n < all)
+    .collect();
     counts.push(all);
     counts
 }

@@ -123,6 +123,13 @@ macro_rules! implement_simd {
                 avx512!(_mm_sfence());
             }
             #[inline(always)]
+            fn prefetch(self, at: &[f32]) {
+                if let Some(first) = at.first() {
+                    // SAFETY: a prefetch of any address is harmless, and this one is readable.
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(first).cast()) }
+                }
+            }
+            #[inline(always)]
             fn add(self, a: __m512, b: __m512) -> __m512 {
                 avx512!(_mm512_add_ps(a, b))
             }
@@ -167,12 +174,24 @@ macro_rules! implement_simd {
                 avx512!(_mm512_scalef_ps(a, n))
             }
             #[inline(always)]
+            fn add_to_exponent(self, a: __m512, n: __m512) -> __m512 {
+                // A NaN converts to 1 << 31, which the shift clears.
+                let shifted = avx512!(_mm512_slli_epi32::<23>(self.to_i32(n)));
+                let bits = avx512!(_mm512_castps_si512(a));
+                avx512!(_mm512_castsi512_ps(_mm512_add_epi32(bits, shifted)))
+            }
+            #[inline(always)]
             fn less(self, a: __m512, b: __m512) -> __mmask16 {
                 avx512!(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b))
             }
             #[inline(always)]
             fn select(self, mask: __mmask16, yes: __m512, no: __m512) -> __m512 {
                 avx512!(_mm512_mask_blend_ps(mask, no, yes))
+            }
+            #[inline(always)]
+            fn zero_where_less(self, a: __m512, b: __m512, value: __m512) -> __m512 {
+                let keep = avx512!(_mm512_cmp_ps_mask::<_CMP_NLT_UQ>(a, b));
+                avx512!(_mm512_maskz_mov_ps(keep, value))
             }
             #[inline(always)]
             fn mask_bits(self, mask: __mmask16) -> u32 {
@@ -220,6 +239,17 @@ macro_rules! implement_simd {
                 let bytes = avx512!(_mm512_cvtsepi32_epi8(value));
                 // SAFETY: sixteen bytes are writable at `to`.
                 unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), bytes) }
+            }
+            #[inline(always)]
+            fn store_i8_four(self, [a, b, c, d]: [__m512i; 4], to: &mut [i8]) {
+                let to = &mut to[..64];
+                let words = (avx512!(_mm512_packs_epi32(a, b)), avx512!(_mm512_packs_epi32(c, d)));
+                // Packing keeps to 128-bit quarters: quarter q holds [a_q, b_q, c_q, d_q] in groups of four bytes.
+                let bytes = avx512!(_mm512_packs_epi16(words.0, words.1));
+                let order = avx512!(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+                let bytes = avx512!(_mm512_permutexvar_epi32(order, bytes));
+                // SAFETY: sixty-four bytes are writable at `to`.
+                unsafe { _mm512_storeu_epi8(to.as_mut_ptr(), bytes) }
             }
             #[inline(always)]
             fn load_i8(self, from: &[i8]) -> __m512i {
@@ -284,6 +314,10 @@ impl DotU8S8 for Avx512Vnni {
     #[inline(always)]
     fn dot_u8s8(self, acc: __m512i, a: __m512i, b: __m512i) -> __m512i {
         avx512!(_mm512_dpbusd_epi32(acc, a, b))
+    }
+    #[inline(always)]
+    fn dot_u7s8(self, acc: __m512i, a: __m512i, b: __m512i) -> __m512i {
+        self.dot_u8s8(acc, a, b)
     }
 }
 

@@ -17,6 +17,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod baseline;
+mod dot;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 
@@ -25,6 +26,7 @@ pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::{Avx512, Avx512Bf16, Avx512Vnni};
 pub use baseline::Baseline;
+pub use dot::{DotBf16Op, DotU8S8Op, dispatch_bf16, dispatch_u8s8};
 #[cfg(target_arch = "aarch64")]
 pub use neon::{Neon, NeonDotprod};
 
@@ -243,6 +245,8 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     fn store_streaming(self, value: Self::F32, to: &mut [f32]);
     /// Orders streaming stores before what follows.
     fn fence(self);
+    /// Asks for the cache line of the first element to be brought near; does nothing on an empty slice.
+    fn prefetch(self, at: &[f32]);
 
     /// `a + b`
     fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
@@ -266,10 +270,15 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     fn round(self, a: Self::F32) -> Self::F32;
     /// `a * 2^n` for integral `n` with a normal result or an underflow to zero (`-252 <= n <= 127`).
     fn scale_by_power_of_two(self, a: Self::F32, n: Self::F32) -> Self::F32;
+    /// `a * 2^n` for integral `n` by adding `n` to the exponent field: exact where `a` and the answer are normal
+    /// numbers, some number elsewhere. Where `a` and `n` are not numbers, neither is the answer.
+    fn add_to_exponent(self, a: Self::F32, n: Self::F32) -> Self::F32;
     /// Whether `a < b` (false where one is not a number).
     fn less(self, a: Self::F32, b: Self::F32) -> Self::Mask;
     /// `yes` where the mask is set, else `no`.
     fn select(self, mask: Self::Mask, yes: Self::F32, no: Self::F32) -> Self::F32;
+    /// `value`, but zero where `a < b` (not where one is not a number): one instruction less than a selection.
+    fn zero_where_less(self, a: Self::F32, b: Self::F32, value: Self::F32) -> Self::F32;
     /// Bit `i` of the answer is set where lane `i` of the mask is.
     fn mask_bits(self, mask: Self::Mask) -> u32;
     /// The sum of the lanes.
@@ -291,6 +300,13 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     fn store_i32(self, value: Self::I32, to: &mut [i32]);
     /// Writes the lanes to the first `LANES` bytes of `to`, saturating to -128..=127.
     fn store_i8(self, value: Self::I32, to: &mut [i8]);
+    /// Like [`Simd::store_i8`] for four vectors one after the other: `4 * LANES` bytes.
+    #[inline(always)]
+    fn store_i8_four(self, values: [Self::I32; 4], to: &mut [i8]) {
+        for (value, to) in values.into_iter().zip(to[..4 * Self::LANES].chunks_exact_mut(Self::LANES)) {
+            self.store_i8(value, to);
+        }
+    }
     /// The first `LANES` bytes of `from`, sign-extended.
     fn load_i8(self, from: &[i8]) -> Self::I32;
     /// The first `LANES` bfloat16 numbers of `from` (their bits), widened.
@@ -308,6 +324,9 @@ pub trait DotU8S8: Simd {
     fn load_bytes(self, from: &[u8]) -> Self::Bytes;
     /// Lane `i`: `acc[i] + sum over k of a[4i+k] as u8 * b[4i+k] as i8`, wrapping, without intermediate saturation.
     fn dot_u8s8(self, acc: Self::I32, a: Self::Bytes, b: Self::Bytes) -> Self::I32;
+    /// As [`DotU8S8::dot_u8s8`] for bytes of `a` below 128, where signed and unsigned agree and every tier needs one
+    /// instruction only.
+    fn dot_u7s8(self, acc: Self::I32, a: Self::Bytes, b: Self::Bytes) -> Self::I32;
 }
 
 /// Tiers with a dot product of bfloat16 pairs into single-precision lanes.

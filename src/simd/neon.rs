@@ -97,6 +97,20 @@ macro_rules! implement_simd {
             #[inline(always)]
             fn fence(self) {}
             #[inline(always)]
+            fn prefetch(self, at: &[f32]) {
+                if let Some(first) = at.first() {
+                    let first = std::ptr::from_ref(first);
+                    // SAFETY: a prefetch of any address is harmless, and this one is readable.
+                    unsafe {
+                        std::arch::asm!(
+                            "prfm pldl1keep, [{at}]",
+                            at = in(reg) first,
+                            options(nostack, preserves_flags, readonly)
+                        );
+                    }
+                }
+            }
+            #[inline(always)]
             fn add(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
                 neon!(vaddq_f32(a, b))
             }
@@ -152,12 +166,24 @@ macro_rules! implement_simd {
                 self.mul(self.mul(a, factor(half)), factor(rest))
             }
             #[inline(always)]
+            fn add_to_exponent(self, a: float32x4_t, n: float32x4_t) -> float32x4_t {
+                // A NaN converts to zero.
+                let shifted = neon!(vshlq_n_s32::<23>(self.to_i32(n)));
+                let bits = neon!(vreinterpretq_s32_f32(a));
+                neon!(vreinterpretq_f32_s32(vaddq_s32(bits, shifted)))
+            }
+            #[inline(always)]
             fn less(self, a: float32x4_t, b: float32x4_t) -> uint32x4_t {
                 neon!(vcltq_f32(a, b))
             }
             #[inline(always)]
             fn select(self, mask: uint32x4_t, yes: float32x4_t, no: float32x4_t) -> float32x4_t {
                 neon!(vbslq_f32(mask, yes, no))
+            }
+            #[inline(always)]
+            fn zero_where_less(self, a: float32x4_t, b: float32x4_t, value: float32x4_t) -> float32x4_t {
+                let bits = neon!(vreinterpretq_u32_f32(value));
+                neon!(vreinterpretq_f32_u32(vbicq_u32(bits, vcltq_f32(a, b))))
             }
             #[inline(always)]
             fn mask_bits(self, mask: uint32x4_t) -> u32 {
@@ -208,6 +234,17 @@ macro_rules! implement_simd {
                 let mut lanes = [0; 4];
                 self.store_i32(value, &mut lanes);
                 to[..4].copy_from_slice(&lanes.map(|x| x.clamp(-128, 127) as i8));
+            }
+            #[inline(always)]
+            fn store_i8_four(self, [a, b, c, d]: [int32x4_t; 4], to: &mut [i8]) {
+                let to = &mut to[..16];
+                let words = (
+                    neon!(vcombine_s16(vqmovn_s32(a), vqmovn_s32(b))),
+                    neon!(vcombine_s16(vqmovn_s32(c), vqmovn_s32(d))),
+                );
+                let bytes = neon!(vcombine_s8(vqmovn_s16(words.0), vqmovn_s16(words.1)));
+                // SAFETY: sixteen bytes are writable at `to`.
+                unsafe { vst1q_s8(to.as_mut_ptr(), bytes) }
             }
             #[inline(always)]
             fn load_i8(self, from: &[i8]) -> int32x4_t {
@@ -271,6 +308,19 @@ impl DotU8S8 for NeonDotprod {
                 "sdot {acc:v}.4s, {half:v}.16b, {b:v}.16b",
                 "sdot {acc:v}.4s, {half:v}.16b, {b:v}.16b",
                 acc = inout(vreg) acc, a = in(vreg) signed, b = in(vreg) b, half = in(vreg) half,
+                options(pure, nomem, nostack, preserves_flags)
+            );
+        }
+        acc
+    }
+    #[inline(always)]
+    fn dot_u7s8(self, acc: int32x4_t, a: uint8x16_t, b: uint8x16_t) -> int32x4_t {
+        let mut acc = acc;
+        // SAFETY: the token proves the dot-product extension; the instruction only touches the named registers.
+        unsafe {
+            std::arch::asm!(
+                "sdot {acc:v}.4s, {a:v}.16b, {b:v}.16b",
+                acc = inout(vreg) acc, a = in(vreg) a, b = in(vreg) b,
                 options(pure, nomem, nostack, preserves_flags)
             );
         }

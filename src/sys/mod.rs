@@ -1,9 +1,11 @@
-//! What only the operating system can do: read a clock, place threads, map memory, count resources.
+//! What the layers above get from the system: clocks, threads, memory, resource counts, and seeded random numbers.
 
 pub mod clock;
 pub mod memory;
+pub mod random;
 pub mod resources;
 pub mod threads;
 
 pub use clock::{Clock, Monotonic};
+pub use random::Rng;
 pub use threads::Team;

@@ -3,11 +3,9 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::units::CpuList;
-
-/// The CPUs that the calling thread may run on, or `None` where the system does not tell.
+/// The CPUs that the calling thread may run on, in ascending order, or `None` where the system does not tell.
 #[must_use]
-pub fn affinity() -> Option<CpuList> {
+pub fn affinity() -> Option<Vec<u32>> {
     let mut set = empty_set();
     // SAFETY: `set` is a valid cpu_set_t of the size given; pid 0 is the calling thread.
     let answer = unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut set) };
@@ -20,9 +18,9 @@ pub fn affinity() -> Option<CpuList> {
 }
 
 /// Restricts the calling thread, and every thread it starts later, to `cpus`.
-pub fn pin(cpus: &CpuList) -> std::io::Result<()> {
+pub fn pin(cpus: &[u32]) -> std::io::Result<()> {
     let mut set = empty_set();
-    for cpu in cpus.iter().filter(|&cpu| i64::from(cpu) < i64::from(libc::CPU_SETSIZE)) {
+    for &cpu in cpus.iter().filter(|&&cpu| i64::from(cpu) < i64::from(libc::CPU_SETSIZE)) {
         // SAFETY: the index is below CPU_SETSIZE.
         unsafe { libc::CPU_SET(cpu as usize, &mut set) };
     }
@@ -64,14 +62,14 @@ impl Team {
         if threads.get() == 1 {
             return Ok(Self::single());
         }
-        let cpus: Vec<u32> = affinity().map(|list| list.iter().collect()).unwrap_or_default();
+        let cpus: Vec<u32> = affinity().unwrap_or_default();
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads.get())
             .thread_name(|i| format!("perfkit-{i}"))
             .start_handler(move |i| {
                 if let Some(&cpu) = cpus.get(i).filter(|_| cpus.len() >= threads.get()) {
                     // Without the right to pin, the scheduler places the thread: slower, never wrong.
-                    let _ = pin(&CpuList::from_iter([cpu]));
+                    let _ = pin(&[cpu]);
                 }
             })
             .build()

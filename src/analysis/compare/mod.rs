@@ -5,6 +5,7 @@
 //! than that, and [`ONE_RUN_NOTE`] says so wherever a verdict is printed.
 
 mod ratio;
+mod report;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::{Case, Document, Measurement};
 
-pub use ratio::{paired_ratio, ratio_of_medians};
+pub use ratio::{Estimate, paired_ratio, ratio_of_medians};
+pub use report::{ComparisonReport, Decision};
 
 /// What a reader of a verdict from one run a side must know.
 pub const ONE_RUN_NOTE: &str =

@@ -133,18 +133,40 @@ fn capacity(machine: &Machine, level: u32, threads: usize) -> Option<f64> {
     Some(bytes as f64 * used as f64)
 }
 
-/// The benchmarks and tiers whose outcome is a roof of the case: `(benchmark, tier)`, same threads. Peaks come by
-/// the case's dtype and by the tier's own.
+/// A roof that a case needs, of the case's own thread count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// The outcome of a `memory` benchmark on a tier.
+    Bandwidth {
+        /// `memory/read-l2-u8`.
+        benchmark: String,
+        /// Its tier.
+        tier: Tier,
+    },
+    /// The outcome of a `peak` benchmark of a precision on a tier.
+    Peak {
+        /// `f32`.
+        dtype: String,
+        /// Its tier.
+        tier: Tier,
+    },
+}
+
+/// The roofs under which a case will be placed.
 #[must_use]
-pub fn wanted_ceilings(machine: &Machine, case: &Case, cost: &Cost) -> Vec<(String, Tier)> {
-    let Some(tier) = case.tier.ours() else { return Vec::new() };
-    let level = level_of(machine, cost.working_set_bytes, case.threads);
-    let bandwidth = format!("memory/{}-{}-u8", Pattern::of(cost).name(), level.name());
+pub fn wanted_ceilings(machine: &Machine, case: &Case, cost: &Cost) -> Vec<Wanted> {
+    let tier = roof_tier(case.tier);
     let mut wanted = Vec::new();
     if case.family() != "embed" && cost.core_bytes > 0.0 {
-        wanted.push((bandwidth, tier.f32_tier()));
+        let level = level_of(machine, cost.working_set_bytes, case.threads);
+        let benchmark = format!("memory/{}-{}-u8", Pattern::of(cost).name(), level.name());
+        wanted.push(Wanted::Bandwidth { benchmark, tier: tier.f32_tier() });
     }
-    wanted.push((case.dtype().to_owned(), peak_tier(case.dtype(), tier)));
+    if cost.flops > 0.0 {
+        let dtype = case.dtype().to_owned();
+        let tier = peak_tier(&dtype, tier);
+        wanted.push(Wanted::Peak { dtype, tier });
+    }
     wanted
 }
 

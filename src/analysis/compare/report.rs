@@ -1,0 +1,123 @@
+//! `perfkit.comparison/1`: a comparison as scripts read it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Change, Comparison, Margin, ONE_RUN_NOTE, Refusal, Verdict};
+use crate::analysis::budget::BudgetResult;
+use crate::document::Case;
+
+/// The JSON of `regress`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ComparisonReport {
+    /// `perfkit.comparison/1`.
+    pub schema: String,
+    /// `slower`, `faster`, `equivalent`, `inconclusive`, or `refused`.
+    pub verdict: String,
+    /// The exit code that goes with it.
+    pub exit_code: u8,
+    /// Why the two were not to be compared, where so.
+    pub refused: Option<String>,
+    /// The comparison is between machines that differ: no gate may rest on it.
+    pub advisory: bool,
+    /// A slowdown shown to exceed this share is `slower`.
+    pub lower_margin: f64,
+    /// A difference shown to be below this share is `equivalent`.
+    pub upper_margin: f64,
+    /// Cases in both.
+    pub changes: Vec<Change>,
+    /// Cases measured in the baseline alone.
+    pub missing: Vec<Case>,
+    /// Cases measured in the candidate alone.
+    pub new: Vec<Case>,
+    /// Fingerprints of baseline and candidate.
+    pub machines: [String; 2],
+    /// The budgets, judged on the candidate.
+    pub budgets: Vec<BudgetResult>,
+    /// What a reader must know.
+    pub notes: Vec<String>,
+}
+
+/// What decides the exit code; of several the first that applies in the order of INTERFACE's list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// An unoptimised build.
+    Unfit,
+    /// Another machine or workload.
+    NoBaseline,
+    /// A regression or an enforced budget.
+    Regression,
+    /// Neither shown.
+    Inconclusive,
+    /// Nothing to object to.
+    Fine,
+}
+
+impl Decision {
+    /// From a comparison: `advisory` where a mismatch of machines is allowed, `broken_budget` where budgets are
+    /// enforced and one is broken. An advisory comparison never fails a gate.
+    #[must_use]
+    pub fn of(comparison: &Comparison, advisory: bool, broken_budget: bool) -> Self {
+        match &comparison.refused {
+            Some(Refusal::Unoptimised(_)) => return Self::Unfit,
+            Some(Refusal::NothingInCommon(_)) => return Self::NoBaseline,
+            Some(Refusal::OtherMachine(_)) if !advisory => return Self::NoBaseline,
+            Some(Refusal::OtherMachine(_)) | None => {}
+        }
+        match comparison.verdict() {
+            _ if broken_budget => Self::Regression,
+            Verdict::Slower | Verdict::Inconclusive if advisory => Self::Inconclusive,
+            Verdict::Slower => Self::Regression,
+            Verdict::Inconclusive => Self::Inconclusive,
+            Verdict::Faster | Verdict::Equivalent => Self::Fine,
+        }
+    }
+
+    /// Its exit code.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Regression => 1,
+            Self::Inconclusive => 3,
+            Self::Unfit => 4,
+            Self::NoBaseline => 5,
+        }
+    }
+}
+
+impl ComparisonReport {
+    /// The schema that this version writes.
+    pub const SCHEMA: &'static str = "perfkit.comparison/1";
+
+    /// A comparison with its decision.
+    #[must_use]
+    pub fn new(
+        comparison: &Comparison,
+        margin: Margin,
+        budgets: Vec<BudgetResult>,
+        decision: Decision,
+        advisory: bool,
+    ) -> Self {
+        let refused = comparison.refused.as_ref().filter(|_| !advisory).map(ToString::to_string);
+        let mut notes = vec![ONE_RUN_NOTE.to_owned()];
+        if advisory && let Some(why) = &comparison.refused {
+            notes.push(format!("advisory: {why}"));
+        }
+        Self {
+            schema: Self::SCHEMA.to_owned(),
+            verdict: if refused.is_some() { "refused" } else { comparison.verdict().name() }.to_owned(),
+            exit_code: decision.exit_code(),
+            refused,
+            advisory,
+            lower_margin: margin.lower,
+            upper_margin: margin.upper,
+            changes: comparison.changes.clone(),
+            missing: comparison.missing.clone(),
+            new: comparison.new.clone(),
+            machines: comparison.machines.clone(),
+            budgets,
+            notes,
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! An engine with its texts, as something that can be timed and checked.
+
+use std::sync::Arc;
+
+use crate::engines::{Embeddings, Engine, EngineError};
+use crate::telemetry::Stages;
+use crate::workload::{Facts, Mismatch, OutputMut, Workload, compare_floats};
+
+/// How far an element may be from the double-precision answer, relative to the length of its vector (which is 1 where
+/// the model normalises).
+const FROM_EXACT: f64 = 1e-5;
+/// How far from the same text embedded alone.
+const FROM_ALONE: f64 = 1e-6;
+
+/// The right answers.
+pub(super) struct Expected {
+    /// Every text embedded alone, row by row.
+    pub(super) alone: Vec<f64>,
+    /// The text whose exact embedding is known.
+    pub(super) row: usize,
+    /// That embedding, in double precision.
+    pub(super) exact: Arc<Vec<f64>>,
+}
+
+/// One batch through one engine.
+pub(super) struct EmbedWorkload {
+    engine: Box<dyn Engine>,
+    texts: Vec<String>,
+    expected: Expected,
+    stages: Stages,
+    answer: Result<Embeddings, EngineError>,
+}
+
+impl EmbedWorkload {
+    pub(super) fn new(engine: Box<dyn Engine>, texts: Vec<String>, expected: Expected) -> Self {
+        Self { engine, texts, expected, stages: Stages::new(), answer: Ok(Embeddings::default()) }
+    }
+}
+
+impl Workload for EmbedWorkload {
+    fn run(&mut self) {
+        self.stages.reset();
+        let texts: Vec<&str> = self.texts.iter().map(String::as_str).collect();
+        self.answer = self.engine.embed(&texts, &mut self.stages);
+    }
+
+    fn facts(&mut self) -> Facts {
+        Facts {
+            stages: self.stages.seconds().collect(),
+            total_seconds: Some(self.stages.total_seconds()),
+            tokens: self.answer.as_ref().ok().map(|embeddings| embeddings.tokens as u64),
+            texts: Some(self.texts.len() as u64),
+            ..Facts::default()
+        }
+    }
+
+    fn check(&self) -> Result<(), Mismatch> {
+        let none = Mismatch { element: 0, got: f64::NAN, reference: f64::NAN, tolerance: 0.0 };
+        let embeddings = self.answer.as_ref().map_err(|_| none)?;
+        let length = self.expected.exact.iter().map(|x| x * x).sum::<f64>().sqrt().max(1e-3);
+        compare_floats(&embeddings.values, &self.expected.alone, 0.0, FROM_ALONE * length)?;
+        let first = self.expected.row * embeddings.dimensions;
+        let row = embeddings.values.iter().skip(first).take(embeddings.dimensions);
+        compare_floats(row, &self.expected.exact, 0.0, FROM_EXACT * length)
+            .map_err(|wrong| Mismatch { element: wrong.element + first, ..wrong })
+    }
+
+    fn output(&mut self) -> OutputMut<'_> {
+        match &mut self.answer {
+            Ok(embeddings) => OutputMut::F32(&mut embeddings.values),
+            Err(_) => OutputMut::F32(&mut []),
+        }
+    }
+}

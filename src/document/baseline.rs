@@ -1,0 +1,66 @@
+//! A baseline: a results document with the runs behind it, sample by sample.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Case, Document};
+
+/// A `perfkit.results/1` document with `runs`; readers of results read it as the document alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Baseline {
+    /// What was measured.
+    #[serde(flatten)]
+    pub document: Document,
+    /// The runs behind it.
+    #[serde(default)]
+    pub runs: Vec<BaselineRun>,
+    /// Why it replaced the one before, where it was accepted by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// One run of a suite.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct BaselineRun {
+    /// The run's id.
+    pub id: String,
+    /// UTC.
+    pub started: String,
+    /// Every case's samples.
+    pub arms: Vec<Arm>,
+}
+
+/// The samples of one case in one run, and what the system counted beside each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Arm {
+    /// Which.
+    pub case: Case,
+    /// Seconds per iteration.
+    pub wall_seconds: Vec<f64>,
+    /// CPU seconds per iteration, of all threads.
+    #[serde(default)]
+    pub cpu_seconds: Vec<f64>,
+    /// Times the scheduler took a CPU away.
+    #[serde(default)]
+    pub involuntary_switches: Vec<u64>,
+    /// Iterations of each sample.
+    #[serde(default)]
+    pub iterations: u64,
+    /// The CPU that each sample ended on.
+    #[serde(default)]
+    pub cpu: Vec<Option<u32>>,
+    /// What each sample suffered from. None is ever deleted.
+    #[serde(default)]
+    pub cause: Vec<Cause>,
+}
+
+/// What disturbed a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Cause {
+    /// Nothing that could be counted.
+    Undisturbed,
+    /// The scheduler gave the CPU to somebody else.
+    Preempted,
+}

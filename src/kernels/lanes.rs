@@ -1,0 +1,58 @@
+//! Loops over whole vectors with a partial one at the end, written once for the elementwise kernels.
+
+use crate::simd::Simd;
+
+/// A function of one number, on vectors. A trait and not a closure: a closure cannot be `#[inline(always)]`, and what
+/// is not inlined loses the tier's instructions.
+pub(super) trait Lanewise: Copy {
+    /// The function: `#[inline(always)]` in every implementation.
+    fn apply<S: Simd>(self, s: S, x: S::F32) -> S::F32;
+}
+
+/// `out[i] = f(input[i])`; the slices are of one length.
+#[inline(always)]
+pub(super) fn map<S: Simd, F: Lanewise>(s: S, f: F, input: &[f32], out: &mut [f32]) {
+    let whole = whole_lanes::<S>(input.len());
+    let (input, input_rest) = input.split_at(whole);
+    let (out, out_rest) = out.split_at_mut(whole);
+    for (x, y) in input.chunks_exact(S::LANES).zip(out.chunks_exact_mut(S::LANES)) {
+        s.store(f.apply(s, s.load(x)), y);
+    }
+    if !input_rest.is_empty() {
+        s.store_partial(f.apply(s, s.load_partial(input_rest)), out_rest);
+    }
+}
+
+/// `data[i] = f(data[i])`.
+#[inline(always)]
+pub(super) fn map_in_place<S: Simd, F: Lanewise>(s: S, f: F, data: &mut [f32]) {
+    let (data, rest) = data.split_at_mut(whole_lanes::<S>(data.len()));
+    for x in data.chunks_exact_mut(S::LANES) {
+        s.store(f.apply(s, s.load(x)), x);
+    }
+    if !rest.is_empty() {
+        s.store_partial(f.apply(s, s.load_partial(rest)), rest);
+    }
+}
+
+/// The part of `len` that whole vectors cover.
+#[inline(always)]
+pub(super) const fn whole_lanes<S: Simd>(len: usize) -> usize {
+    len - len % S::LANES
+}
+
+/// The first `n` lanes of `value`, the others `fill`.
+#[inline(always)]
+pub(super) fn keep_first<S: Simd>(s: S, value: S::F32, n: usize, fill: f32) -> S::F32 {
+    const FIRST: [f32; 32] = {
+        let mut flags = [0.0; 32];
+        let mut i = 0;
+        while i < 16 {
+            flags[i] = 1.0;
+            i += 1;
+        }
+        flags
+    };
+    let flags = s.load(&FIRST[16 - n.min(16)..]);
+    s.select(s.less(s.zero(), flags), value, s.splat(fill))
+}

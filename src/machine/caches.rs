@@ -1,0 +1,126 @@
+//! Caches: an instance is a level, a type and the set of online CPUs that share it.
+
+use std::collections::BTreeMap;
+
+use super::root::Root;
+use super::topology::CPUS;
+use crate::document::{Cache, CacheType};
+use crate::units::CpuList;
+
+/// What tells instances apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct InstanceKey {
+    pub(super) level: u32,
+    pub(super) kind: CacheType,
+    pub(super) cpus: CpuList,
+}
+
+/// What an instance is like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Geometry {
+    pub(super) size_bytes: Option<u64>,
+    pub(super) line_bytes: Option<u64>,
+    pub(super) ways: Option<u64>,
+}
+
+/// Every cache instance of a machine.
+pub(super) type Instances = BTreeMap<InstanceKey, Geometry>;
+
+/// Reads the caches of the online CPUs.
+pub(super) fn read(root: &Root, online: &CpuList) -> Instances {
+    let mut instances = Instances::new();
+    for cpu in online.iter() {
+        let folder = format!("{CPUS}/cpu{cpu}/cache");
+        for index in root.numbered(&folder, "index") {
+            if let Some((key, geometry)) = instance(root, &format!("{folder}/index{index}"), cpu, online) {
+                instances.entry(key).or_insert(geometry);
+            }
+        }
+    }
+    instances
+}
+
+fn instance(root: &Root, folder: &str, cpu: u32, online: &CpuList) -> Option<(InstanceKey, Geometry)> {
+    let kind = match &*root.text(&format!("{folder}/type"))? {
+        "Data" => CacheType::Data,
+        "Instruction" => CacheType::Instruction,
+        "Unified" => CacheType::Unified,
+        _ => return None,
+    };
+    let level = root.parse(&format!("{folder}/level"))?;
+    let shared = root.cpus(&format!("{folder}/shared_cpu_list"), &format!("{folder}/shared_cpu_map"));
+    let mut cpus = shared.unwrap_or_default().intersection(online);
+    cpus.insert(cpu);
+    // Zero stands for "the firmware did not say".
+    let count = |name: &str| root.parse::<u64>(&format!("{folder}/{name}")).filter(|&n| n > 0);
+    let geometry = Geometry {
+        size_bytes: root.text(&format!("{folder}/size")).as_deref().and_then(parse_size),
+        line_bytes: count("coherency_line_size"),
+        ways: count("ways_of_associativity"),
+    };
+    Some((InstanceKey { level, kind, cpus }, geometry))
+}
+
+/// `48K`, `1024K`, `32M` in bytes; nothing is unknown, not zero.
+fn parse_size(text: &str) -> Option<u64> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let scale = match &text[split..] {
+        "" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        _ => return None,
+    };
+    text[..split].parse::<u64>().ok()?.checked_mul(scale).filter(|&size| size > 0)
+}
+
+/// Instances that are alike, counted: by level, then data, instruction, unified, then larger ones first.
+pub(super) fn summarize(instances: &Instances) -> Vec<Cache> {
+    let mut groups: BTreeMap<(u32, CacheType, Geometry, usize), usize> = BTreeMap::new();
+    for (key, geometry) in instances {
+        *groups.entry((key.level, key.kind, *geometry, key.cpus.len())).or_default() += 1;
+    }
+    let mut caches: Vec<Cache> = groups
+        .into_iter()
+        .map(|((level, kind, geometry, shared_by_threads), count)| Cache {
+            level,
+            kind,
+            size_bytes: geometry.size_bytes,
+            line_bytes: geometry.line_bytes,
+            ways: geometry.ways,
+            count,
+            shared_by_threads,
+        })
+        .collect();
+    caches.sort_by_key(|cache| (cache.level, cache.kind, std::cmp::Reverse(cache.size_bytes)));
+    caches
+}
+
+/// The sizes of a CPU's caches of level 1, by type: they differ between kinds of cores. The levels above may differ
+/// between dies or clusters of one kind.
+pub(super) fn first_level_sizes(instances: &Instances, cpu: u32) -> Vec<(CacheType, Option<u64>)> {
+    instances
+        .iter()
+        .filter(|(key, _)| key.level == 1 && key.cpus.contains(cpu))
+        .map(|(key, geometry)| (key.kind, geometry.size_bytes))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units_and_zero_is_unknown() {
+        for (text, size) in [
+            ("48K", Some(49152)),
+            ("32M", Some(33_554_432)),
+            ("512", Some(512)),
+            ("0K", None),
+            ("x", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_size(text), size, "{text}");
+        }
+    }
+}

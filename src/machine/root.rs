@@ -1,0 +1,177 @@
+//! Reads files below a root: `/` of this machine, or the folder of a snapshot.
+//!
+//! What lies below the root is not trusted: a file is read up to a limit and only when it is a regular file, no link
+//! leads out of the root, and whatever cannot be read is simply not there.
+
+use std::fs::{self, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::units::CpuList;
+
+/// A folder that holds `sys`, `proc` and perhaps more.
+#[derive(Debug, Clone)]
+pub(super) struct Root {
+    path: PathBuf,
+}
+
+impl Root {
+    /// No file that says something about a machine is longer (`/proc/cpuinfo` has about 1.5 KiB a CPU).
+    const LIMIT_BYTES: u64 = 16 << 20;
+    /// No folder that says something has more entries.
+    const LIMIT_ENTRIES: usize = 1 << 16;
+
+    /// The root of this machine.
+    pub(super) fn live() -> Self {
+        Self { path: PathBuf::from("/") }
+    }
+
+    /// A snapshot's folder; a folder that does not exist is an empty one.
+    pub(super) fn snapshot(path: &Path) -> Self {
+        Self { path: fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) }
+    }
+
+    /// The file or folder at `relative`, links followed, unless it does not exist or lies outside the root.
+    fn resolve(&self, relative: &str) -> Option<PathBuf> {
+        let relative = relative.trim_start_matches('/');
+        if relative.contains('\0') || Path::new(relative).components().any(|c| c.as_os_str() == "..") {
+            return None;
+        }
+        let path = self.path.join(relative);
+        if self.path == Path::new("/") {
+            return Some(path);
+        }
+        // A loop of links is an error here, and thus an absent file.
+        fs::canonicalize(path).ok().filter(|target| target.starts_with(&self.path))
+    }
+
+    /// The bytes of a file, the first 16 MiB at most.
+    pub(super) fn bytes(&self, relative: &str) -> Option<Vec<u8>> {
+        let path = self.resolve(relative)?;
+        // Without O_NONBLOCK a named pipe in a snapshot would wait for a writer for ever.
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).ok()?;
+        if !file.metadata().ok()?.is_file() {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        // Some files of sysfs exist and refuse to be read: absent, as far as we are concerned.
+        file.take(Self::LIMIT_BYTES).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// The text of a file without white space and NULs around it; `None` also where nothing else is in it.
+    pub(super) fn text(&self, relative: &str) -> Option<String> {
+        let bytes = self.bytes(relative)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let trimmed = trim(&text);
+        (!trimmed.is_empty()).then(|| trimmed.to_owned())
+    }
+
+    /// The file's text as a number or whatever else can be parsed.
+    pub(super) fn parse<T: FromStr>(&self, relative: &str) -> Option<T> {
+        self.text(relative)?.parse().ok()
+    }
+
+    /// A set of CPUs from the mask file, or from the list file where that alone is there. (Some kernels wrote lists of
+    /// caches that name one CPU beside masks that are right.)
+    pub(super) fn cpus(&self, list: &str, mask: &str) -> Option<CpuList> {
+        self.text(mask).and_then(|text| parse_mask(&text)).or_else(|| self.parse(list))
+    }
+
+    /// Names in a folder, sorted.
+    pub(super) fn names(&self, relative: &str) -> Vec<String> {
+        let Some(entries) = self.resolve(relative).and_then(|path| fs::read_dir(path).ok()) else {
+            return Vec::new();
+        };
+        let mut names: Vec<String> = entries
+            .take(Self::LIMIT_ENTRIES)
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The numbers `n` for which the folder has an entry `{prefix}{n}`, ascending.
+    pub(super) fn numbered(&self, relative: &str, prefix: &str) -> Vec<u32> {
+        let mut numbers: Vec<u32> = self
+            .names(relative)
+            .iter()
+            .filter_map(|name| name.strip_prefix(prefix)?.parse().ok())
+            .filter(|&n| n < CpuList::LIMIT)
+            .collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// Whether there is anything at `relative`.
+    pub(super) fn exists(&self, relative: &str) -> bool {
+        self.resolve(relative).is_some_and(|path| path.exists())
+    }
+
+    /// Where a link points to, as written; it is not followed.
+    pub(super) fn link(&self, relative: &str) -> Option<String> {
+        let (folder, name) = relative.rsplit_once('/')?;
+        fs::read_link(self.resolve(folder)?.join(name)).ok()?.into_os_string().into_string().ok()
+    }
+}
+
+/// `text` without white space and NULs at its ends.
+pub(super) fn trim(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c == '\0')
+}
+
+/// Reads Linux's mask format: words of 32 bits in hexadecimal, the highest first.
+pub(super) fn parse_mask(text: &str) -> Option<CpuList> {
+    let mut cpus = CpuList::default();
+    for (position, word) in trim(text).rsplit(',').enumerate() {
+        let base = u32::try_from(position).ok()?.checked_mul(32).filter(|&base| base < CpuList::LIMIT)?;
+        let bits = u64::from_str_radix(trim(word).trim_start_matches("0x"), 16).ok()?;
+        for bit in (0..64).filter(|bit| bits >> bit & 1 == 1) {
+            cpus.insert(base + bit);
+        }
+    }
+    Some(cpus)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn masks_read_from_the_right_and_end_in_anything() {
+        for (mask, cpus) in [
+            ("00000000,00000101", "0,8"),
+            ("ff\n\0", "0-7"),
+            ("0000,00000001,00000000", "32"),
+            ("1fff", "0-12"),
+            ("0", ""),
+        ] {
+            assert_eq!(parse_mask(mask).unwrap().to_string(), cpus, "{mask}");
+        }
+        assert_eq!(parse_mask("xyz"), None);
+        assert_eq!(parse_mask(&"1,".repeat(5000)), None);
+    }
+
+    #[test]
+    fn nothing_outside_the_root_is_read() {
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("secret"), "x").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("inside"), "1\n\0").unwrap();
+        fs::create_dir(folder.path().join("folder")).unwrap();
+        symlink(outside.path().join("secret"), folder.path().join("out")).unwrap();
+        symlink("loop", folder.path().join("loop")).unwrap();
+        symlink("inside", folder.path().join("in")).unwrap();
+        let root = Root::snapshot(folder.path());
+        assert_eq!(root.text("inside").as_deref(), Some("1"));
+        assert_eq!(root.text("/in").as_deref(), Some("1"));
+        for absent in ["out", "loop", "folder", "missing", "../secret", "a\0b"] {
+            assert_eq!(root.text(absent), None, "{absent}");
+        }
+        assert!(!root.exists("out") && root.exists("folder"));
+        assert_eq!(root.names("out"), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,340 @@
+//! Measures cases of the catalog: their ceilings first, then the cases, then the ceilings again.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use crate::analysis::roofline::{self, Wanted};
+use crate::catalog::{self, Extensiveness, PrepareError, Resources};
+use crate::document::{Arm, Case, Cost, Document, Machine, Omission, Origin, Outcome};
+use crate::measure::{self, Plan, Samples};
+use crate::sys::{Rng, Team, threads};
+use crate::units::CpuList;
+
+use super::recorder::{self, Beginning, Recorder};
+use super::selection::{Selected, Selection, select};
+use super::{Observer, Stop};
+
+/// Rounds in which a ceiling that a case passed is measured again.
+const RETRIES: usize = 2;
+/// Preparing a case (inputs, reference answer) is expected to take so long, beside what is timed.
+const PREPARE_SECONDS: f64 = 0.03;
+
+/// What to measure, and how.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Which cases.
+    pub selection: Selection,
+    /// How each is sampled.
+    pub plan: Plan,
+    /// Whether ceilings are measured for the cases.
+    pub roofs: Roofs,
+    /// Restrict the process to these CPUs.
+    pub cpus: Option<CpuList>,
+    /// How the document begins.
+    pub beginning: Beginning,
+}
+
+/// Cases in the order of their phases.
+#[derive(Debug, Clone, Default)]
+pub struct Schedule {
+    /// Measured first and again at the end.
+    pub ceilings: Vec<Case>,
+    /// Measured between, in random order.
+    pub cases: Vec<Case>,
+    /// Cannot be measured here.
+    pub skipped: Vec<Omission>,
+}
+
+impl Schedule {
+    /// Wall seconds that the schedule should take.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts of cases are small")]
+    pub fn expected_seconds(&self, plan: &Plan) -> f64 {
+        let each = plan.expected_seconds() + PREPARE_SECONDS;
+        (2 * self.ceilings.len() + self.cases.len()) as f64 * each
+    }
+}
+
+/// Whether the ceilings of the selected cases are measured too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Roofs {
+    /// All that placing the cases needs.
+    Needed,
+    /// Only what was selected itself.
+    Selected,
+}
+
+/// The cases of a selection and the ceilings that placing them needs.
+pub fn schedule(selection: &Selection, machine: &Machine, roofs: Roofs) -> anyhow::Result<Schedule> {
+    let Selected { cases, skipped } = select(selection, machine)?;
+    let (mut ceilings, cases): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(roofline::is_ceiling);
+    for case in cases.iter().filter(|_| roofs == Roofs::Needed) {
+        for needed in needed_ceilings(case, machine) {
+            if !ceilings.contains(&needed) {
+                ceilings.push(needed);
+            }
+        }
+    }
+    Ok(Schedule { ceilings, cases, skipped })
+}
+
+/// The `memory` and `peak` cases whose outcome is a roof of `case` (every footprint and implementation that may be it).
+fn needed_ceilings(case: &Case, machine: &Machine) -> Vec<Case> {
+    let Some(cost) =
+        catalog::find(&case.benchmark).and_then(|b| b.cost_of(&case.implementation, &case.shape))
+    else {
+        return Vec::new();
+    };
+    let mut cases = Vec::new();
+    for wanted in roofline::wanted_ceilings(machine, case, &cost) {
+        for benchmark in catalog::benchmarks() {
+            let tier = match &wanted {
+                Wanted::Bandwidth { benchmark: id, tier } if id == benchmark.id() => *tier,
+                Wanted::Peak { dtype, tier } if is_peak_of(benchmark.id(), dtype) => *tier,
+                Wanted::Bandwidth { .. } | Wanted::Peak { .. } => continue,
+            };
+            let usable = benchmark.implementations().iter().filter(|i| {
+                i.tiers.contains(&tier)
+                    && tier.is_available()
+                    && (case.threads == NonZeroUsize::MIN || i.threads == catalog::Threading::Parallel)
+            });
+            for implementation in usable {
+                let shapes = benchmark.shapes(machine, Extensiveness::Quick).into_iter();
+                for shape in shapes.filter(|shape| benchmark.fits_threads(shape, case.threads.get())) {
+                    cases.push(Case {
+                        benchmark: benchmark.id().to_owned(),
+                        implementation: implementation.name.to_owned(),
+                        tier: tier.into(),
+                        shape,
+                        threads: case.threads,
+                    });
+                }
+            }
+        }
+    }
+    cases
+}
+
+fn is_peak_of(id: &str, dtype: &str) -> bool {
+    id.starts_with("peak/") && id.rsplit_once('-').is_some_and(|(_, own)| own == dtype)
+}
+
+/// The case whose operations per second are the core clock.
+fn clock_case(machine: &Machine) -> Option<Case> {
+    let benchmark = catalog::benchmarks().find(|b| b.id().starts_with("clock/"))?;
+    let implementation = benchmark.implementations().first()?;
+    Some(Case {
+        benchmark: benchmark.id().to_owned(),
+        implementation: implementation.name.to_owned(),
+        tier: (*implementation.tiers.first()?).into(),
+        shape: benchmark.shapes(machine, Extensiveness::Quick).into_iter().next()?,
+        threads: NonZeroUsize::MIN,
+    })
+}
+
+/// Restricts this thread and all it starts to `cpus`; answers how many CPUs' worth of time remain.
+pub fn pin(cpus: Option<&CpuList>, machine: &Machine) -> anyhow::Result<NonZeroUsize> {
+    let effective = NonZeroUsize::new(machine.limits.effective_cpus).unwrap_or(NonZeroUsize::MIN);
+    let Some(cpus) = cpus else { return Ok(effective) };
+    let allowed: CpuList = threads::affinity().unwrap_or_default().into_iter().collect();
+    anyhow::ensure!(!cpus.is_empty(), "--cpus names no CPU; write it as 0-3,6");
+    let usable = cpus.intersection(&allowed);
+    anyhow::ensure!(
+        usable == *cpus,
+        "--cpus {cpus} asks for CPUs that this process may not use; it may use {allowed}"
+    );
+    let list: Vec<u32> = cpus.iter().collect();
+    threads::pin(&list).with_context(|| format!("cannot pin to CPUs {cpus}"))?;
+    Ok(NonZeroUsize::new(cpus.len()).map_or(effective, |n| n.min(effective)))
+}
+
+/// Measures a request. What was measured until a stop is in the document, which then says so.
+pub fn bench(
+    request: &Request,
+    machine: Machine,
+    stop: &Stop,
+    observer: &mut dyn Observer,
+) -> anyhow::Result<(Document, Vec<Arm>)> {
+    let effective = pin(request.cpus.as_ref(), &machine)?;
+    let selection = Selection { effective_cpus: effective, ..request.selection.clone() };
+    let schedule = schedule(&selection, &machine, request.roofs)?;
+    let mut recorder = Recorder::new(machine, request.beginning.clone(), effective.get(), stop, observer);
+    recorder.conditions_mut().pinned_cpus = request.cpus.as_ref().map(ToString::to_string);
+    let mut bench = Bench::new(&request.plan, request.beginning.seed, recorder.document().machine.clone());
+    bench.clock(&mut recorder)?;
+    bench.run(&schedule, &mut recorder)?;
+    recorder.finish()
+}
+
+/// Measures cases into a recorder, keeping thread teams between them.
+pub struct Bench {
+    plan: Plan,
+    seed: u64,
+    rng: Rng,
+    machine: Arc<Machine>,
+    teams: BTreeMap<NonZeroUsize, Team>,
+    drift: f64,
+}
+
+impl Bench {
+    /// Nothing measured yet.
+    #[must_use]
+    pub fn new(plan: &Plan, seed: u64, machine: Machine) -> Self {
+        Self {
+            plan: plan.clone(),
+            seed,
+            rng: Rng::new(seed),
+            machine: Arc::new(machine),
+            teams: BTreeMap::new(),
+            drift: 0.0,
+        }
+    }
+
+    /// All phases of a schedule.
+    pub fn run(&mut self, schedule: &Schedule, recorder: &mut Recorder<'_>) -> anyhow::Result<()> {
+        for omission in &schedule.skipped {
+            recorder.add(Outcome::Skipped(omission.clone()))?;
+        }
+        self.phase("ceilings", &schedule.ceilings, recorder)?;
+        self.phase("kernels", &schedule.cases, recorder)?;
+        self.again(&schedule.ceilings, recorder)
+    }
+
+    /// Measures the core clock, which says what no ceiling can pass, and enters it among the machine's facts.
+    pub fn clock(&mut self, recorder: &mut Recorder<'_>) -> anyhow::Result<()> {
+        let Some(case) = clock_case(&self.machine) else { return Ok(()) };
+        self.phase("core clock", std::slice::from_ref(&case), recorder)?;
+        let measured = recorder.document().measured().find(|m| m.case == case);
+        // The fastest sample: whatever disturbs a dependent chain only ever makes it longer.
+        let hertz = measured.and_then(|m| {
+            let fastest = m.seconds.samples.iter().copied().reduce(f64::min)?;
+            Some(m.cost.flops / fastest)
+        });
+        if let Some(hertz) = hertz {
+            let machine = recorder.machine_mut();
+            machine.cpu.frequency.measured_hertz = Some(hertz);
+            machine.unknown.retain(|unknown| unknown.field != "cpu.frequency.measured_hertz");
+        }
+        Ok(())
+    }
+
+    /// Measures cases in random order, but none a second time.
+    pub fn phase(&mut self, name: &str, cases: &[Case], recorder: &mut Recorder<'_>) -> anyhow::Result<()> {
+        let known = |case: &&Case| recorder.document().outcomes.iter().any(|o| o.case() == *case);
+        let mut order: Vec<Case> = cases.iter().filter(|case| !known(case)).cloned().collect();
+        self.rng.shuffle(&mut order);
+        self.announce(name, order.len(), recorder);
+        for case in &order {
+            if recorder.stop.requested() {
+                break;
+            }
+            recorder.observer.step(case);
+            let outcome = match self.measure(case, recorder) {
+                Ok((cost, samples)) => {
+                    recorder.keep_arm(case, &samples);
+                    recorder::measurement(case, cost, &samples)
+                }
+                Err(outcome) => *outcome,
+            };
+            recorder.add(outcome)?;
+        }
+        recorder.journal()
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts of cases are small")]
+    fn announce(&self, name: &str, steps: usize, recorder: &mut Recorder<'_>) {
+        if steps > 0 {
+            let each = self.plan.expected_seconds() + PREPARE_SECONDS;
+            recorder.observer.phase(name, steps, steps as f64 * each);
+        }
+    }
+
+    /// Measures the ceilings a second time, and those that a case stands above up to twice more; the best is kept.
+    pub fn again(&mut self, ceilings: &[Case], recorder: &mut Recorder<'_>) -> anyhow::Result<()> {
+        self.repeat("ceilings again", ceilings, recorder)?;
+        for _ in 0..RETRIES {
+            let passed = roofline::passed_ceilings(recorder.document());
+            let passed: Vec<Case> = passed.into_iter().filter(|case| ceilings.contains(case)).collect();
+            if passed.is_empty() {
+                break;
+            }
+            self.repeat("ceilings that a case passed", &passed, recorder)?;
+        }
+        recorder.conditions_mut().ceiling_drift = (self.drift > 0.0).then_some(self.drift);
+        recorder.journal()
+    }
+
+    fn repeat(&mut self, name: &str, cases: &[Case], recorder: &mut Recorder<'_>) -> anyhow::Result<()> {
+        let mut order = cases.to_vec();
+        self.rng.shuffle(&mut order);
+        self.announce(name, order.len(), recorder);
+        for case in &order {
+            if recorder.stop.requested() {
+                break;
+            }
+            recorder.observer.step(case);
+            // Its first measurement stands; a second that fails says nothing new.
+            if let Ok((cost, samples)) = self.measure(case, recorder)
+                && let Outcome::Measured(measurement) = recorder::measurement(case, cost, &samples)
+                && let Some(drift) = recorder.keep_better(*measurement)
+            {
+                self.drift = self.drift.max(drift);
+            }
+        }
+        Ok(())
+    }
+
+    fn measure(&mut self, case: &Case, recorder: &Recorder<'_>) -> Result<(Cost, Samples), Box<Outcome>> {
+        let omission = |why: String| Omission { case: case.clone(), origin: Origin::Perfkit, why };
+        let failed = |why: String| Box::new(Outcome::Failed(omission(why)));
+        let skipped = |why: String| Box::new(Outcome::Skipped(omission(why)));
+        let benchmark =
+            catalog::find(&case.benchmark).ok_or_else(|| failed("no such benchmark".to_owned()))?;
+        let cost = benchmark
+            .cost_of(&case.implementation, &case.shape)
+            .ok_or_else(|| failed(format!("the benchmark does not take the shape {}", case.shape)))?;
+        let team = self.team(case.threads).map_err(|e| failed(format!("cannot start threads: {e}")))?;
+        let resources = Resources { team, seed: self.seed, machine: Arc::clone(&self.machine) };
+        let mut workload = benchmark.prepare(case, &resources).map_err(|error| match error {
+            PrepareError::Unavailable(why) => skipped(why),
+            PrepareError::Failed(why) => failed(why),
+        })?;
+        let stop = || recorder.stop.requested();
+        let samples = measure::sample(&mut *workload, &self.plan, &recorder.clock, &stop)
+            .map_err(|mismatch| failed(format!("wrong answer: {mismatch}")))?;
+        Ok((cost, samples))
+    }
+
+    fn team(&mut self, threads: NonZeroUsize) -> std::io::Result<Team> {
+        if let Some(team) = self.teams.get(&threads) {
+            return Ok(team.clone());
+        }
+        let team = Team::new(threads)?;
+        self.teams.insert(threads, team.clone());
+        Ok(team)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpus_that_may_not_be_used_are_refused() {
+        let machine = Machine::default();
+        let error = pin(Some(&"60000".parse().unwrap()), &machine).unwrap_err();
+        assert!(error.to_string().contains("may not use"), "{error}");
+        assert!(pin(Some(&CpuList::default()), &machine).is_err());
+        assert_eq!(pin(None, &machine).unwrap(), NonZeroUsize::MIN);
+    }
+
+    #[test]
+    fn peaks_are_found_by_their_precision() {
+        assert!(is_peak_of("peak/fma-f32", "f32"));
+        assert!(!is_peak_of("peak/dot-bf16", "f32"));
+        assert!(!is_peak_of("pool/mean-f32", "f32"));
+    }
+}

@@ -1,0 +1,245 @@
+//! A document under construction: it collects outcomes, counts conditions, and rewrites its file as it goes on, so
+//! that an interruption leaves a valid one.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::document::{
+    Arm, Case, Cause, Conditions, Cost, Document, Machine, Measurement, Omission, Origin, Outcome, Run,
+    SampleSeconds, to_json, write_atomically,
+};
+use crate::measure::{Record, Samples};
+use crate::stats;
+use crate::sys::Monotonic;
+use crate::sys::clock::{unix_seconds, utc_timestamp};
+
+use super::conditions::Monitor;
+use super::{Observer, Stop};
+
+/// The journal is rewritten when this many seconds have passed since the last time, and at the end of every phase.
+const JOURNAL_SECONDS: f64 = 5.0;
+
+/// What every step of a session is handed.
+pub struct Recorder<'a> {
+    /// The clock of all samples.
+    pub clock: Monotonic,
+    /// Asked between samples.
+    pub stop: &'a Stop,
+    /// Told of every step.
+    pub observer: &'a mut dyn Observer,
+    document: Document,
+    known: Conditions,
+    monitor: Monitor,
+    journal: Option<PathBuf>,
+    journaled: f64,
+    arms: BTreeMap<Case, Arm>,
+}
+
+/// How a document begins.
+#[derive(Debug, Clone, Default)]
+pub struct Beginning {
+    /// The subcommand and its mode.
+    pub command: String,
+    /// The suite, if one was named.
+    pub suite: Option<String>,
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// Where the document is kept while it grows.
+    pub journal: Option<PathBuf>,
+}
+
+impl<'a> Recorder<'a> {
+    /// An empty document of this machine.
+    pub fn new(
+        machine: Machine,
+        beginning: Beginning,
+        effective_cpus: usize,
+        stop: &'a Stop,
+        observer: &'a mut dyn Observer,
+    ) -> Self {
+        let clock = Monotonic::new();
+        let monitor = Monitor::start(&clock);
+        let run = Run {
+            id: random_id(),
+            tool: concat!("perfkit ", env!("CARGO_PKG_VERSION")).to_owned(),
+            command: beginning.command,
+            started: utc_timestamp(unix_seconds()),
+            seconds: 0.0,
+            seed: beginning.seed,
+            optimised: !cfg!(debug_assertions),
+            interrupted: false,
+            suite: beginning.suite,
+            revision: None,
+        };
+        let known = Conditions { effective_cpus, ..Conditions::default() };
+        Self {
+            clock,
+            stop,
+            observer,
+            document: Document {
+                schema: Document::SCHEMA.to_owned(),
+                run,
+                machine,
+                conditions: Conditions::default(),
+                outcomes: Vec::new(),
+            },
+            known,
+            monitor,
+            journal: beginning.journal,
+            journaled: 0.0,
+            arms: BTreeMap::new(),
+        }
+    }
+
+    /// Keeps what the system counted beside the samples of a case, for a baseline.
+    pub fn keep_arm(&mut self, case: &Case, samples: &Samples) {
+        self.arms.insert(case.clone(), arm(case, samples));
+    }
+
+    /// What was recorded so far.
+    #[must_use]
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// The machine's facts, to which a measured clock may be added.
+    pub fn machine_mut(&mut self) -> &mut Machine {
+        &mut self.document.machine
+    }
+
+    /// The conditions that the run itself knows.
+    pub fn conditions_mut(&mut self) -> &mut Conditions {
+        &mut self.known
+    }
+
+    /// Adds an outcome and tells the observer.
+    pub fn add(&mut self, outcome: Outcome) -> anyhow::Result<()> {
+        self.observer.outcome(&outcome);
+        self.document.outcomes.push(outcome);
+        if self.monitor.elapsed_seconds() - self.journaled > JOURNAL_SECONDS {
+            self.journal()?;
+        }
+        Ok(())
+    }
+
+    /// Adds outcomes that the observer was told of already.
+    pub fn extend(&mut self, outcomes: Vec<Outcome>) -> anyhow::Result<()> {
+        self.document.outcomes.extend(outcomes);
+        self.journal()
+    }
+
+    /// Puts a further measurement of a case in the place of the one before, if its median is better. Answers by what
+    /// share the two differ.
+    pub fn keep_better(&mut self, measurement: Measurement) -> Option<f64> {
+        let known = self.document.outcomes.iter_mut().find_map(|outcome| match outcome {
+            Outcome::Measured(known) if known.case == measurement.case => Some(known),
+            Outcome::Measured(_) | Outcome::Skipped(_) | Outcome::Failed(_) => None,
+        })?;
+        let before = stats::median(&known.seconds.samples)?;
+        let after = stats::median(&measurement.seconds.samples)?;
+        if after < before {
+            **known = measurement;
+        }
+        Some((after / before - 1.0).abs())
+    }
+
+    /// Writes the document as it stands to its file, if it has one.
+    pub fn journal(&mut self) -> anyhow::Result<()> {
+        self.refresh();
+        self.journaled = self.monitor.elapsed_seconds();
+        let Some(path) = &self.journal else { return Ok(()) };
+        let text = to_json(&self.document)?;
+        write_atomically(path, text.as_bytes())
+            .map_err(|error| anyhow::anyhow!("cannot write {}: {error}", path.display()))
+    }
+
+    fn refresh(&mut self) {
+        self.document.run.seconds = self.monitor.elapsed_seconds();
+        self.document.run.interrupted = self.stop.requested();
+        self.document.conditions = self.monitor.conditions(self.known.clone());
+    }
+
+    /// The finished document, its file written a last time, and the samples with what was counted beside them.
+    pub fn finish(mut self) -> anyhow::Result<(Document, Vec<Arm>)> {
+        self.journal()?;
+        Ok((self.document, self.arms.into_values().collect()))
+    }
+}
+
+/// A measurement from samples; `Skipped` when stopped before the first.
+#[must_use]
+pub fn measurement(case: &Case, cost: Cost, samples: &Samples) -> Outcome {
+    if samples.seconds.is_empty() {
+        let why = "interrupted before the first sample".to_owned();
+        return Outcome::Skipped(Omission { case: case.clone(), origin: Origin::Perfkit, why });
+    }
+    let middle = median_index(&samples.seconds);
+    let facts = samples.facts.get(middle.min(samples.facts.len().saturating_sub(1)));
+    let mut notes = Vec::new();
+    if !samples.settled {
+        notes.push("the warm-up never settled: neighbouring windows still differed".to_owned());
+    }
+    Outcome::Measured(Box::new(Measurement {
+        case: case.clone(),
+        origin: Origin::Perfkit,
+        peer: None,
+        seconds: SampleSeconds { samples: samples.seconds.clone() },
+        cost,
+        iterations: samples.iterations,
+        cpu_wall_ratio: samples.cpu_wall_ratio,
+        minor_faults: samples.minor_faults,
+        involuntary_switches: samples.involuntary_switches,
+        stages: facts
+            .filter(|f| !f.stages.is_empty())
+            .map(|f| f.stages.iter().map(|&(name, seconds)| (name.to_owned(), seconds)).collect()),
+        total_seconds: facts.and_then(|f| f.total_seconds),
+        tokens: facts.and_then(|f| f.tokens),
+        texts: facts.and_then(|f| f.texts),
+        peak_rss_bytes: None,
+        latency: None,
+        facts: facts
+            .map(|f| f.extra.iter().map(|(&name, &value)| (name.to_owned(), value)).collect())
+            .unwrap_or_default(),
+        notes,
+    }))
+}
+
+fn arm(case: &Case, samples: &Samples) -> Arm {
+    Arm {
+        case: case.clone(),
+        wall_seconds: samples.seconds.clone(),
+        cpu_seconds: samples.records.iter().map(|r| r.cpu_seconds).collect(),
+        involuntary_switches: samples.records.iter().map(|r| r.involuntary_switches).collect(),
+        iterations: samples.iterations,
+        cpu: samples.records.iter().map(|r| r.cpu).collect(),
+        cause: samples.seconds.iter().zip(&samples.records).map(|(&wall, r)| cause(wall, r)).collect(),
+    }
+}
+
+/// A sample is pre-empted when the scheduler took the CPU away in it, or when over 5 % of its time was not ours.
+fn cause(wall_seconds: f64, record: &Record) -> Cause {
+    if record.involuntary_switches > 0 || record.cpu_seconds < 0.95 * wall_seconds {
+        Cause::Preempted
+    } else {
+        Cause::Undisturbed
+    }
+}
+
+/// The index of the sample that is the median (the lower one of two).
+fn median_index(samples: &[f64]) -> usize {
+    let mut order: Vec<usize> = (0..samples.len()).collect();
+    order.sort_by(|&a, &b| samples[a].total_cmp(&samples[b]));
+    order.get((samples.len().max(1) - 1) / 2).copied().unwrap_or(0)
+}
+
+/// Sixty-four random bits that the standard library gathers from the system for its hash maps.
+fn random_id() -> String {
+    format!("{:016x}", random_seed())
+}
+
+/// A seed of the system's.
+#[must_use]
+pub fn random_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
