@@ -15,7 +15,7 @@ fn sample_path() -> PathBuf {
 }
 
 fn sample() -> Document {
-    read_document(&sample_path()).unwrap()
+    read_document(&sample_path()).expect("the fixture is a document")
 }
 
 fn empty() -> Document {
@@ -69,7 +69,7 @@ fn recommendations() -> Vec<Recommendation> {
         rule: "batch-knee".to_owned(),
         action: "Embed 8 texts at a time".to_owned(),
         why: "batch 8 reaches 9,300 tokens/s against 6,600 with one text, and batch 32 adds 3 %".to_owned(),
-        evidence: vec!["embed/minilm-l6-f32/native@avx512/8x16/t1".parse().unwrap()],
+        evidence: vec!["embed/minilm-l6-f32/native@avx512/8x16/t1".parse().expect("a case")],
         expected_effect: Some(1.4),
         effect_source: "measured".to_owned(),
     }]
