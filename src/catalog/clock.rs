@@ -4,7 +4,7 @@ use super::{Benchmark, Extensiveness, Implementation, PrepareError, Resources, T
 use crate::document::{Case, Cost, Machine, Shape};
 use crate::kernels::clock_chain;
 use crate::simd::Tier;
-use crate::stats::Rng;
+use crate::sys::Rng;
 use crate::workload::{Facts, Mismatch, OutputMut, Workload, compare_exact};
 
 /// The family's rows.
