@@ -200,7 +200,7 @@ fn one_cosine<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
         }
     }
     let four = |v: [S::F32; 4]| simd.sum(simd.add(simd.add(v[0], v[2]), simd.add(v[1], v[3])));
-    let [dot, aa, bb] = sums.map(four);
+    let (dot, aa, bb) = (four(sums[0]), four(sums[1]), four(sums[2]));
     if a.is_empty() {
         return cosine_of(dot, aa, bb);
     }
@@ -272,7 +272,7 @@ fn four_dots<S: Simd>(simd: S, query: &[f32], group: &[f32]) -> [f32; SIDE_BY_SI
             *sum = simd.mul_add(q, simd.load_partial(&row[whole..]), *sum);
         }
     }
-    sums.map(|sum| simd.sum(sum))
+    [simd.sum(sums[0]), simd.sum(sums[1]), simd.sum(sums[2]), simd.sum(sums[3])]
 }
 
 struct HammingPairs<'a> {

@@ -172,6 +172,11 @@ impl Simd for Avx2 {
         avx2!(_mm256_blendv_ps(no, yes, mask))
     }
     #[inline(always)]
+    fn zero_where_less(self, a: __m256, b: __m256, value: __m256) -> __m256 {
+        let less = self.less(a, b);
+        avx2!(_mm256_andnot_ps(less, value))
+    }
+    #[inline(always)]
     fn mask_bits(self, mask: __m256) -> u32 {
         avx2!(_mm256_movemask_ps(mask)).cast_unsigned()
     }
@@ -230,6 +235,17 @@ impl Simd for Avx2 {
         let bytes = avx2!(_mm_packs_epi16(words, words));
         // SAFETY: eight bytes are writable at `to`.
         unsafe { _mm_storel_epi64(to.as_mut_ptr().cast(), bytes) }
+    }
+    #[inline(always)]
+    fn store_i8_four(self, [a, b, c, d]: [__m256i; 4], to: &mut [i8]) {
+        let to = &mut to[..32];
+        let words = (avx2!(_mm256_packs_epi32(a, b)), avx2!(_mm256_packs_epi32(c, d)));
+        // Packing keeps to 128-bit halves: half h holds [a_h, b_h, c_h, d_h] in groups of four bytes.
+        let bytes = avx2!(_mm256_packs_epi16(words.0, words.1));
+        let order = avx2!(_mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+        let bytes = avx2!(_mm256_permutevar8x32_epi32(bytes, order));
+        // SAFETY: thirty-two bytes are writable at `to`.
+        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), bytes) }
     }
     #[inline(always)]
     fn load_i8(self, from: &[i8]) -> __m256i {

@@ -131,6 +131,10 @@ impl Simd for Baseline {
         std::array::from_fn(|i| if mask[i] { yes[i] } else { no[i] })
     }
     #[inline(always)]
+    fn zero_where_less(self, a: V<f32>, b: V<f32>, value: V<f32>) -> V<f32> {
+        self.select(self.less(a, b), self.zero(), value)
+    }
+    #[inline(always)]
     fn mask_bits(self, mask: V<bool>) -> u32 {
         mask.iter().enumerate().map(|(i, &set)| u32::from(set) << i).sum()
     }

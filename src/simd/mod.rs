@@ -277,6 +277,8 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     fn less(self, a: Self::F32, b: Self::F32) -> Self::Mask;
     /// `yes` where the mask is set, else `no`.
     fn select(self, mask: Self::Mask, yes: Self::F32, no: Self::F32) -> Self::F32;
+    /// `value`, but zero where `a < b` (not where one is not a number): one instruction less than a selection.
+    fn zero_where_less(self, a: Self::F32, b: Self::F32, value: Self::F32) -> Self::F32;
     /// Bit `i` of the answer is set where lane `i` of the mask is.
     fn mask_bits(self, mask: Self::Mask) -> u32;
     /// The sum of the lanes.
@@ -298,6 +300,13 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     fn store_i32(self, value: Self::I32, to: &mut [i32]);
     /// Writes the lanes to the first `LANES` bytes of `to`, saturating to -128..=127.
     fn store_i8(self, value: Self::I32, to: &mut [i8]);
+    /// Like [`Simd::store_i8`] for four vectors one after the other: `4 * LANES` bytes.
+    #[inline(always)]
+    fn store_i8_four(self, values: [Self::I32; 4], to: &mut [i8]) {
+        for (value, to) in values.into_iter().zip(to[..4 * Self::LANES].chunks_exact_mut(Self::LANES)) {
+            self.store_i8(value, to);
+        }
+    }
     /// The first `LANES` bytes of `from`, sign-extended.
     fn load_i8(self, from: &[i8]) -> Self::I32;
     /// The first `LANES` bfloat16 numbers of `from` (their bits), widened.

@@ -181,6 +181,11 @@ macro_rules! implement_simd {
                 neon!(vbslq_f32(mask, yes, no))
             }
             #[inline(always)]
+            fn zero_where_less(self, a: float32x4_t, b: float32x4_t, value: float32x4_t) -> float32x4_t {
+                let bits = neon!(vreinterpretq_u32_f32(value));
+                neon!(vreinterpretq_f32_u32(vbicq_u32(bits, vcltq_f32(a, b))))
+            }
+            #[inline(always)]
             fn mask_bits(self, mask: uint32x4_t) -> u32 {
                 const WEIGHTS: [u32; 4] = [1, 2, 4, 8];
                 // SAFETY: four integers are readable at `WEIGHTS`.
@@ -229,6 +234,17 @@ macro_rules! implement_simd {
                 let mut lanes = [0; 4];
                 self.store_i32(value, &mut lanes);
                 to[..4].copy_from_slice(&lanes.map(|x| x.clamp(-128, 127) as i8));
+            }
+            #[inline(always)]
+            fn store_i8_four(self, [a, b, c, d]: [int32x4_t; 4], to: &mut [i8]) {
+                let to = &mut to[..16];
+                let words = (
+                    neon!(vcombine_s16(vqmovn_s32(a), vqmovn_s32(b))),
+                    neon!(vcombine_s16(vqmovn_s32(c), vqmovn_s32(d))),
+                );
+                let bytes = neon!(vcombine_s8(vqmovn_s16(words.0), vqmovn_s16(words.1)));
+                // SAFETY: sixteen bytes are writable at `to`.
+                unsafe { vst1q_s8(to.as_mut_ptr(), bytes) }
             }
             #[inline(always)]
             fn load_i8(self, from: &[i8]) -> int32x4_t {

@@ -9,7 +9,6 @@ use crate::analysis::roofline::CeilingKind;
 use crate::document::{Case, Document, Extent, Measurement};
 use crate::render::facts::{Facts, Work, texts_per_second, tokens_per_second, usable};
 use crate::render::words;
-use crate::stats::Summary;
 use crate::units;
 
 /// Rows of a bar chart; what is beyond them is in the tables.
@@ -155,7 +154,7 @@ pub fn stages(document: &Document) -> Figure {
 }
 
 /// The stages in the order in which a text passes them.
-pub(in crate::render) const STAGES: [&str; 5] = ["tokenize", "prepare", "encode", "pool", "normalize"];
+pub(in crate::render) static STAGES: [&str; 5] = ["tokenize", "prepare", "encode", "pool", "normalize"];
 
 fn tail(case: &Case) -> String {
     let threads = if case.threads.get() > 1 {
@@ -402,10 +401,4 @@ fn bar_chart(
         series,
         marks: Vec::new(),
     }
-}
-
-/// The median of a measurement, for those who draw it.
-#[must_use]
-pub(in crate::render) fn median_seconds(measurement: &Measurement) -> Option<f64> {
-    Summary::of(&measurement.seconds.samples).map(|summary| summary.median)
 }
