@@ -184,7 +184,8 @@ pub trait SimdOp {
     fn eval<S: Simd>(self, simd: S) -> Self::Output;
 }
 
-/// Runs `op` with the instructions of `tier` (for tiers without vectors of their own, with those of the tier below).
+/// Runs `op` with the instructions of `tier`; a tier that adds none to [`Simd`] runs those of the tier it extends, which
+/// saves compiling every kernel again.
 pub fn dispatch<O: SimdOp>(tier: Tier, op: O) -> Result<O::Output, TierUnavailable> {
     let missing = TierUnavailable(tier);
     match tier {
@@ -195,18 +196,18 @@ pub fn dispatch<O: SimdOp>(tier: Tier, op: O) -> Result<O::Output, TierUnavailab
         #[cfg(target_arch = "x86_64")]
         Tier::Avx512 => Avx512::new().map(|simd| simd.run(op)).ok_or(missing),
         #[cfg(target_arch = "x86_64")]
-        Tier::Avx512vnni => Avx512Vnni::new().map(|simd| simd.run(op)).ok_or(missing),
+        Tier::Avx512vnni if Avx512Vnni::new().is_some() => dispatch(Tier::Avx512, op),
         #[cfg(target_arch = "x86_64")]
-        Tier::Avx512bf16 => Avx512Bf16::new().map(|simd| simd.run(op)).ok_or(missing),
+        Tier::Avx512bf16 if Avx512Bf16::new().is_some() => dispatch(Tier::Avx512, op),
         #[cfg(target_arch = "aarch64")]
         Tier::Neon => Neon::new().map(|simd| simd.run(op)).ok_or(missing),
         #[cfg(target_arch = "aarch64")]
-        Tier::NeonDotprod => NeonDotprod::new().map(|simd| simd.run(op)).ok_or(missing),
-        Tier::Sse41 => Err(missing),
+        Tier::NeonDotprod if NeonDotprod::new().is_some() => dispatch(Tier::Neon, op),
+        Tier::Sse41 | Tier::Avx512vnni | Tier::Avx512bf16 | Tier::NeonDotprod => Err(missing),
         #[cfg(not(target_arch = "x86_64"))]
-        Tier::Avx2 | Tier::Avx512 | Tier::Avx512vnni | Tier::Avx512bf16 => Err(missing),
+        Tier::Avx2 | Tier::Avx512 => Err(missing),
         #[cfg(not(target_arch = "aarch64"))]
-        Tier::Neon | Tier::NeonDotprod => Err(missing),
+        Tier::Neon => Err(missing),
     }
 }
 
