@@ -65,7 +65,7 @@ pub fn detect(source: Source<'_>) -> Machine {
     let machine = match source {
         Source::Live => {
             let live = Live {
-                affinity: crate::sys::threads::affinity().map(|cpus| cpus.into_iter().collect()),
+                affinity: crate::sys::threads::affinity().map(CpuList::from_iter),
                 cpuid: cpuid::live(),
                 tiers: Tier::available().collect(),
             };

@@ -270,15 +270,13 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     fn round(self, a: Self::F32) -> Self::F32;
     /// `a * 2^n` for integral `n` with a normal result or an underflow to zero (`-252 <= n <= 127`).
     fn scale_by_power_of_two(self, a: Self::F32, n: Self::F32) -> Self::F32;
-    /// `a * 2^n` for integral `n` by adding `n` to the exponent field: exact where `a` and the answer are normal
-    /// numbers, some number elsewhere. Where `a` and `n` are not numbers, neither is the answer.
-    fn add_to_exponent(self, a: Self::F32, n: Self::F32) -> Self::F32;
+    /// `a * 2^n` for integral `n`, but zero where `x < floor`: exact where `a` and the product are normal numbers, some
+    /// number elsewhere, and nowhere a denormal one on the way. Where `a` and `n` are not numbers, neither is the answer.
+    fn scale_from(self, a: Self::F32, n: Self::F32, x: Self::F32, floor: Self::F32) -> Self::F32;
     /// Whether `a < b` (false where one is not a number).
     fn less(self, a: Self::F32, b: Self::F32) -> Self::Mask;
     /// `yes` where the mask is set, else `no`.
     fn select(self, mask: Self::Mask, yes: Self::F32, no: Self::F32) -> Self::F32;
-    /// `value`, but zero where `a < b` (not where one is not a number): one instruction less than a selection.
-    fn zero_where_less(self, a: Self::F32, b: Self::F32, value: Self::F32) -> Self::F32;
     /// Bit `i` of the answer is set where lane `i` of the mask is.
     fn mask_bits(self, mask: Self::Mask) -> u32;
     /// The sum of the lanes.
