@@ -57,7 +57,7 @@ pub fn run(
     for omission in &plan.skipped {
         recorder.add(crate::document::Outcome::Skipped(omission.clone()))?;
     }
-    bench.clock(&mut recorder)?;
+    bench.clock(&mut recorder);
     bench.phase("ceilings", &plan.ceilings, &mut recorder)?;
     bench.phase("kernels", &plan.cases, &mut recorder)?;
     if let Some(model) = &request.model {

@@ -3,8 +3,8 @@
 use std::num::NonZeroUsize;
 
 use crate::catalog::{self, Benchmark, Extensiveness, Implementation, Threading};
+use crate::document::Tier;
 use crate::document::{Case, CasePattern, Machine, Omission, Origin, Shape};
-use crate::simd::Tier;
 
 /// How many threads cases have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,7 +172,7 @@ fn exact_case(filter: &str) -> Option<Case> {
 #[must_use]
 pub fn absent_tier(case: &Case) -> Option<String> {
     let tier = case.tier.ours()?;
-    (!tier.is_available()).then(|| crate::simd::TierUnavailable(tier).to_string())
+    (!tier.is_available()).then(|| format!("this CPU or its system does not offer {tier}"))
 }
 
 /// How widely unspecified axes are expanded.
