@@ -268,6 +268,7 @@ fn tiers(
             .filter(|tier| plain || selection.tiers.contains(tier))
             .collect();
     }
+    let possible = |tier: &&Tier| breadth == Breadth::Everything || of_this_architecture(**tier);
     let all = breadth == Breadth::Everything
         || selection.extensiveness == Extensiveness::Full
         || benchmark.id().starts_with("peak/");
@@ -277,7 +278,18 @@ fn tiers(
             || !tier.is_available()
             || (is_ceiling(benchmark.id()) && *tier == Tier::Baseline)
     };
-    implementation.tiers.iter().copied().filter(usual).collect()
+    implementation.tiers.iter().filter(possible).copied().filter(usual).collect()
+}
+
+/// Tiers of another architecture are not missing here: they are named when asked for, not reported as skipped.
+fn of_this_architecture(tier: Tier) -> bool {
+    match tier {
+        Tier::Baseline => true,
+        Tier::Sse41 | Tier::Avx2 | Tier::Avx512 | Tier::Avx512vnni | Tier::Avx512bf16 => {
+            std::env::consts::ARCH == "x86_64"
+        }
+        Tier::Neon | Tier::NeonDotprod => std::env::consts::ARCH == "aarch64",
+    }
 }
 
 fn thread_counts(
