@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 
 use crate::document::{
-    Arm, Baseline, BaselineRun, Document, Machine, ReadError, read_document, write_atomically,
+    Arm, Baseline, BaselineRun, Document, Machine, ReadError, read_document, to_json_line, write_atomically,
 };
 
 use super::settings::Settings;
@@ -35,7 +35,7 @@ pub fn store(path: &Path, document: Document, arms: Vec<Arm>, reason: Option<Str
     let run = BaselineRun { id: document.run.id.clone(), started: document.run.started.clone(), arms };
     let runs = if run.arms.is_empty() { Vec::new() } else { vec![run] };
     // One line: numbers of a run are not read by people, and version control keeps the file.
-    let text = serde_json::to_string(&Baseline { document, runs, reason })? + "\n";
+    let text = to_json_line(&Baseline { document, runs, reason })?;
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }

@@ -270,7 +270,7 @@ impl Bench {
             // Its first measurement stands; a second that fails says nothing new.
             if let Ok((cost, samples)) = self.measure(case, recorder)
                 && let Outcome::Measured(measurement) = recorder::measurement(case, cost, &samples)
-                && let Some(drift) = recorder.keep_better(*measurement)
+                && let Some(drift) = recorder.keep_better(*measurement, &samples)
             {
                 self.drift = self.drift.max(drift);
             }

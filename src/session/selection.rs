@@ -152,6 +152,14 @@ fn add_filter(
             return Ok(());
         }
     }
+    let nowhere = |shape: &&Shape| {
+        catalog::benchmarks()
+            .all(|b| b.cost(shape).is_none() || !pattern.matches_text(&format!("{}/", b.id())))
+    };
+    let benchmark_exists = catalog::benchmarks().any(|b| pattern.matches_text(&format!("{}/", b.id())));
+    if let Some(shape) = selection.shapes.iter().find(nowhere).filter(|_| benchmark_exists) {
+        return Err(SelectionError::Shape(shape.to_string()));
+    }
     let words = catalog::FAMILIES
         .iter()
         .map(|f| f.name.to_owned())
