@@ -84,19 +84,18 @@ fn spelled(word: &str) -> impl Iterator<Item = String> {
     word.chars().enumerate().map(|(at, c)| if at == 0 { c.to_string() } else { format!("##{c}") })
 }
 
-/// Every printable ASCII character that survives lower-casing, as a first and as a following piece, and every other
-/// letter or mark that the words use, where they use it often enough. A word with any other character is `[UNK]`.
+/// Every printable ASCII character that survives lower-casing and every other character that the words use often
+/// enough, each as a first and as a following piece. A word with any other character is `[UNK]`.
 fn alphabet(words: &BTreeMap<String, u64>) -> BTreeSet<String> {
-    let ascii = (b'!'..=b'~').map(char::from).filter(|c| !c.is_ascii_uppercase());
-    let mut alphabet: BTreeSet<String> = ascii.flat_map(|c| [c.to_string(), format!("##{c}")]).collect();
-    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    let mut counts: BTreeMap<char, u64> = BTreeMap::new();
     for (word, count) in words {
-        for piece in spelled(word) {
-            *counts.entry(piece).or_default() += count;
+        for c in word.chars() {
+            *counts.entry(c).or_default() += count;
         }
     }
-    alphabet.extend(counts.into_iter().filter(|&(_, count)| count >= SUPPORT).map(|(piece, _)| piece));
-    alphabet
+    let used = counts.into_iter().filter(|&(_, count)| count >= SUPPORT).map(|(c, _)| c);
+    let ascii = (b'!'..=b'~').map(char::from).filter(|c| !c.is_ascii_uppercase());
+    used.chain(ascii).flat_map(|c| [c.to_string(), format!("##{c}")]).collect()
 }
 
 /// The piece that two neighbours make.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::document::{Case, Cost, Machine, Shape};
+use crate::document::{Case, Cost, Extent, Machine, Shape};
 use crate::simd::Tier;
 use crate::sys::Team;
 use crate::workload::Workload;
@@ -158,8 +158,41 @@ pub trait Benchmark: Sync {
     /// What one run of a shape costs, counted. `None` when the shape has the wrong number of axes, a zero, or a size
     /// beyond what memory holds: the case is then a usage error.
     fn cost(&self, shape: &Shape) -> Option<Cost>;
+    /// Whether the shape is one for so many threads: the ceilings' shapes state the work of each thread.
+    fn fits_threads(&self, shape: &Shape, threads: usize) -> bool {
+        let _ = (shape, threads);
+        true
+    }
+    /// [`Benchmark::cost`] of one of the implementations, where they differ (streaming stores read no line first).
+    fn cost_of(&self, implementation: &str, shape: &Shape) -> Option<Cost> {
+        let _ = implementation;
+        self.cost(shape)
+    }
     /// Inputs, reference and kernel of a case. Work of any length may be done here; none of it is timed.
     fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError>;
+}
+
+/// The counts of a shape of exactly `N` axes, none of them zero.
+fn counts<const N: usize>(shape: &Shape) -> Option<[usize; N]> {
+    let counts: Vec<usize> = shape
+        .0
+        .iter()
+        .map(|extent| match extent {
+            Extent::Count(0) | Extent::Mixed => None,
+            Extent::Count(count) => Some(*count),
+        })
+        .collect::<Option<_>>()?;
+    counts.try_into().ok()
+}
+
+/// The tier of a case of ours.
+fn own_tier(case: &Case) -> Result<Tier, PrepareError> {
+    case.tier.ours().ok_or_else(|| PrepareError::Failed(format!("{case} is a peer's, not ours")))
+}
+
+/// For shapes that state the threads.
+fn wrong_threads(case: &Case) -> PrepareError {
+    PrepareError::Failed(format!("{case}: the first number of the shape must be the number of threads"))
 }
 
 #[cfg(test)]

@@ -41,6 +41,17 @@ impl Progress {
     }
 }
 
+/// A bar over the bytes of an input; hidden like [`Progress`].
+pub(super) fn bytes_bar(context: &Context<'_>) -> ProgressBar {
+    let shown = !context.quiet && std::io::stderr().is_terminal();
+    let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(Some(0), target);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {eta} left  {msg}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
 impl Observer for Progress {
     #[expect(clippy::cast_precision_loss, reason = "counts of cases are small")]
     fn phase(&mut self, name: &str, steps: usize, expected_seconds: f64) {

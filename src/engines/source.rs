@@ -105,7 +105,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let text = folder.path().to_str().unwrap();
         assert_eq!(read(text).unwrap(), ModelSource::Folder(folder.path().to_owned()));
-        for text in ["", "org/", "org/..", "org/na me", "-x/y"] {
+        for text in ["", "org/..", "org/na me", "-x/y"] {
             assert!(read(text).is_err(), "{text}");
         }
     }

@@ -77,6 +77,16 @@ pub fn reference_dot_bf16(iterations: usize, a: [u16; 2], b: [u16; 2], start: f3
     f64::from(start) + step * iterations
 }
 
+/// Lanes of the tier's vectors: which elements of a dot product's inputs a chain sees repeats after so many.
+#[must_use]
+pub const fn lanes(tier: Tier) -> usize {
+    match tier.f32_tier() {
+        Tier::Avx512 | Tier::Avx512vnni | Tier::Avx512bf16 => 16,
+        Tier::Avx2 => 8,
+        Tier::Baseline | Tier::Sse41 | Tier::Neon | Tier::NeonDotprod => 4,
+    }
+}
+
 /// Whether the tier has 32 vector registers: 24 chains in flight, else 12.
 const fn many_registers(tier: Tier) -> bool {
     !matches!(tier.f32_tier(), Tier::Baseline | Tier::Avx2)
@@ -171,6 +181,7 @@ impl DotBf16Op for Dot<'_, [u16; 32], f32> {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "small test patterns")]
 mod tests {
     use super::*;
 

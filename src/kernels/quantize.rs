@@ -134,25 +134,33 @@ fn largest_magnitude<S: Simd>(simd: S, row: &[f32]) -> f32 {
 #[inline(always)]
 fn quantize<S: Simd>(simd: S, row: &[f32], factor: f32, out: &mut [i8]) {
     let factor = simd.splat(factor);
-    // The product is at most 127 in magnitude and a rounding; anything else is not a number (infinity times zero
-    // among them) and no tier converts that alike.
-    let limit = simd.splat(128.0);
-    let convert = |x: S::F32| {
-        let scaled = simd.mul(x, factor);
-        simd.to_i32(simd.select(simd.less(scaled, limit), scaled, simd.zero()))
-    };
-    let vectors = row.chunks_exact(S::LANES);
+    let blocks = row.chunks_exact(4 * S::LANES);
+    let vectors = blocks.remainder().chunks_exact(S::LANES);
     let rest = vectors.remainder();
-    let mut out = out.chunks_exact_mut(S::LANES);
+    let mut out = out.chunks_exact_mut(4 * S::LANES);
+    for (block, out) in blocks.zip(&mut out) {
+        let bytes = |i: usize| whole_steps(simd, simd.load(&block[i * S::LANES..]), factor);
+        simd.store_i8_four([bytes(0), bytes(1), bytes(2), bytes(3)], out);
+    }
+    let mut out = out.into_remainder().chunks_exact_mut(S::LANES);
     for (vector, out) in vectors.zip(&mut out) {
-        simd.store_i8(convert(simd.load(vector)), out);
+        simd.store_i8(whole_steps(simd, simd.load(vector), factor), out);
     }
     let out = out.into_remainder();
     if !out.is_empty() {
         let mut last = [0; MOST_LANES];
-        simd.store_i8(convert(simd.load_partial(rest)), &mut last);
+        simd.store_i8(whole_steps(simd, simd.load_partial(rest), factor), &mut last);
         out.copy_from_slice(&last[..out.len()]);
     }
+}
+
+/// The products with `factor` rounded to integers, what is not a number to 0.
+#[inline(always)]
+fn whole_steps<S: Simd>(simd: S, x: S::F32, factor: S::F32) -> S::I32 {
+    // A product is at most 127 in magnitude and a rounding. Anything else is not a number (infinity times zero among
+    // them), which no two tiers convert alike.
+    let scaled = simd.mul(x, factor);
+    simd.to_i32(simd.select(simd.less(scaled, simd.splat(128.0)), scaled, simd.zero()))
 }
 
 /// [`Simd::LANES`] is at most this.

@@ -1,8 +1,127 @@
-//! What `--json` adds to the stored facts.
+//! What `--json` adds to the stored facts, and the document of a comparison.
 
-use crate::document::Document;
+use std::collections::HashMap;
 
-/// The document with a `derived` object beside each measured outcome.
-pub fn with_derived(document: &Document) -> serde_json::Result<serde_json::Value> {
-    serde_json::to_value(document)
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::facts::{Facts, texts_per_second, tokens_per_second};
+use crate::analysis::compare::{Change, Comparison};
+use crate::analysis::roofline::Placement;
+use crate::document::{Case, Document, Measurement, Outcome};
+use crate::stats::{self, Summary};
+
+/// The document with a `derived` object beside each measured outcome: what is computed when printed and never stored.
+///
+/// # Errors
+/// When a value cannot be written as JSON, which no document of ours holds.
+pub fn with_derived(document: &Document) -> serde_json::Result<Value> {
+    let facts = Facts::of(document);
+    let placements: HashMap<&Case, &Placement> = facts.placements.iter().map(|p| (&p.case, p)).collect();
+    let mut value = serde_json::to_value(document)?;
+    if let Some(outcomes) = value.get_mut("outcomes").and_then(Value::as_array_mut) {
+        for (written, outcome) in outcomes.iter_mut().zip(&document.outcomes) {
+            let (Outcome::Measured(measurement), Some(object)) = (outcome, written.as_object_mut()) else {
+                continue;
+            };
+            let derived = derived(measurement, placements.get(&measurement.case).copied());
+            object.insert("derived".to_owned(), Value::Object(derived));
+        }
+    }
+    Ok(value)
+}
+
+fn derived(measurement: &Measurement, placement: Option<&Placement>) -> Map<String, Value> {
+    let mut out = Map::new();
+    let mut say = |name: &str, value: Value| out.insert(name.to_owned(), value);
+    let time = Summary::of(&measurement.seconds.samples);
+    say("median_seconds", json!(time.map(|t| t.median)));
+    say("low_seconds", json!(time.map(|t| t.low)));
+    say("high_seconds", json!(time.map(|t| t.high)));
+    let rate = |count: f64| time.filter(|_| count > 0.0).map(|t| count / t.median);
+    say("flops_per_second", json!(rate(measurement.cost.flops)));
+    say("bytes_per_second", json!(rate(measurement.cost.core_bytes)));
+    say("intensity", json!(measurement.cost.intensity()));
+    if let Some(placement) = placement {
+        let ceiling = placement.ceiling.as_ref().map(
+            |ceiling| json!({ "name": ceiling.name, "case": ceiling.case, "per_second": ceiling.per_second }),
+        );
+        say("ceiling", json!(ceiling));
+        say("attainable_per_second", json!(placement.attainable));
+        say("fraction_of_roof", json!(placement.fraction.as_ref().ok()));
+        if let Err(why) = &placement.fraction {
+            say("unknown", json!([{ "field": "fraction_of_roof", "reason": why }]));
+        }
+        let speedup = placement.speedup_over_plain.map(|factor| json!({ "factor": factor, "base": "plain" }));
+        say("speedup", json!(speedup));
+    }
+    if measurement.texts.is_some() {
+        say("texts_per_second", json!(texts_per_second(measurement)));
+        say("tokens_per_second", json!(tokens_per_second(measurement)));
+    }
+    if let Some(latency) = &measurement.latency {
+        let sorted = stats::sorted(&latency.calls);
+        let quantiles = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)];
+        let object: Map<String, Value> =
+            quantiles.iter().map(|&(name, q)| (name.to_owned(), quantile(&sorted, q))).collect();
+        say("latency", Value::Object(object));
+    }
+    out
+}
+
+/// A quantile with its interval, or `null` seconds with the number of calls that would be needed.
+fn quantile(sorted: &[f64], q: f64) -> Value {
+    match (stats::quantile_of_sorted(sorted, q), stats::quantile_interval(sorted, q, 0.95)) {
+        (Some(seconds), Some((low, high))) => {
+            json!({ "seconds": seconds, "low_seconds": low, "high_seconds": high })
+        }
+        (Some(_) | None, _) => {
+            json!({ "seconds": null, "calls_needed": stats::samples_needed(q, 0.95), "calls": sorted.len() })
+        }
+    }
+}
+
+/// `perfkit.comparison/1`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ComparisonDocument {
+    /// `perfkit.comparison/1`.
+    pub schema: String,
+    /// `slower`, `faster`, `equivalent`, `inconclusive`, or `refused`.
+    pub verdict: String,
+    /// What the command exits with.
+    pub exit_code: u8,
+    /// Why no verdict is given, where none is.
+    pub refused: Option<String>,
+    /// Cases in both documents.
+    pub changes: Vec<Change>,
+    /// Cases measured in the baseline alone.
+    pub missing: Vec<Case>,
+    /// Cases measured in the candidate alone.
+    pub new: Vec<Case>,
+    /// Fingerprints of the baseline's and the candidate's machine.
+    pub machines: [String; 2],
+}
+
+impl ComparisonDocument {
+    /// The schema that this version writes.
+    pub const SCHEMA: &'static str = "perfkit.comparison/1";
+
+    /// The document of a comparison that makes a command exit with `exit_code`.
+    #[must_use]
+    pub fn of(comparison: &Comparison, exit_code: u8) -> Self {
+        Self {
+            schema: Self::SCHEMA.to_owned(),
+            verdict: match comparison.refused {
+                Some(_) => "refused".to_owned(),
+                None => comparison.verdict().name().to_owned(),
+            },
+            exit_code,
+            refused: comparison.refused.as_ref().map(ToString::to_string),
+            changes: comparison.changes.clone(),
+            missing: comparison.missing.clone(),
+            new: comparison.new.clone(),
+            machines: comparison.machines.clone(),
+        }
+    }
 }

@@ -1,42 +1,289 @@
-//! Text for a terminal.
+//! Text for a terminal: tables as wide as it is, the less important columns left out where they do not fit.
 
-use super::page::Extras;
+use comfy_table::{
+    Attribute, CellAlignment, Color, ContentArrangement, ContentLineStyle, LineStyle, TableStyle,
+};
+
+use super::page::{self, Advice, Align, Block, Cell, Extras, Fact, Note, Page, Section, Table, Tone};
+use super::words;
 use crate::analysis::budget::BudgetResult;
 use crate::analysis::compare::Comparison;
 use crate::analysis::recommend::Recommendation;
 use crate::document::{Document, Machine};
 
-macro_rules! views {
-    ($($(#[$about:meta])* $name:ident($argument:ident: $type:ty);)*) => {
-        $($(#[$about])*
-        #[must_use]
-        pub fn $name($argument: $type, color: bool, width: usize) -> String {
-            let _ = ($argument, color, width);
-            String::new()
-        })*
-    };
+/// How a text is written.
+#[derive(Debug, Clone, Copy)]
+struct Style {
+    color: bool,
+    width: usize,
 }
 
-views! {
-    /// The facts of a machine and its readiness.
-    machine(machine: &Machine);
-    /// The measured roofs.
-    ceilings(document: &Document);
-    /// Every kernel under its roof.
-    kernels(document: &Document);
-    /// The embedding pipeline, stage by stage.
-    pipeline(document: &Document);
-    /// The budget table.
-    budgets(budgets: &[BudgetResult]);
-    /// The advice.
-    recommendations(recommendations: &[Recommendation]);
-    /// A comparison.
-    comparison(comparison: &Comparison);
+/// Columns of the terminal: what `COLUMNS` says, else what the terminal says, else 100.
+#[must_use]
+pub fn width() -> usize {
+    let said = std::env::var("COLUMNS").ok().and_then(|text| text.trim().parse().ok());
+    let asked = || comfy_table::Table::new().width().map(usize::from);
+    said.or_else(asked).unwrap_or(100).clamp(40, 400)
+}
+
+/// The facts of a machine and its readiness.
+#[must_use]
+pub fn machine(machine: &Machine, color: bool, width: usize) -> String {
+    one(Some(page::machine_section(machine)), color, width, "")
+}
+
+/// The measured roofs.
+#[must_use]
+pub fn ceilings(document: &Document, color: bool, width: usize) -> String {
+    one(page::ceilings_section(document), color, width, "no ceiling was measured")
+}
+
+/// Every kernel under its roof: the best implementation of each.
+#[must_use]
+pub fn kernels(document: &Document, color: bool, width: usize) -> String {
+    one(page::kernels_section(document), color, width, "no kernel was measured")
+}
+
+/// The embedding pipeline, stage by stage.
+#[must_use]
+pub fn pipeline(document: &Document, color: bool, width: usize) -> String {
+    one(page::pipeline_section(document), color, width, "no embedding pipeline was measured")
+}
+
+/// The budget table.
+#[must_use]
+pub fn budgets(budgets: &[BudgetResult], color: bool, width: usize) -> String {
+    one(page::budgets_section(budgets), color, width, "no budget is set")
+}
+
+/// The advice.
+#[must_use]
+pub fn recommendations(recommendations: &[Recommendation], color: bool, width: usize) -> String {
+    one(page::advice_section(recommendations), color, width, "the measured facts suggest no change")
+}
+
+/// A comparison.
+#[must_use]
+pub fn comparison(comparison: &Comparison, color: bool, width: usize) -> String {
+    one(page::comparison_section(comparison), color, width, "nothing to compare")
 }
 
 /// Everything there is to say, headline first.
 #[must_use]
 pub fn document(document: &Document, extras: &Extras<'_>, color: bool, width: usize) -> String {
-    let _ = (document, extras, color, width);
-    String::new()
+    page(&page::page(document, extras), color, width)
+}
+
+/// A page.
+#[must_use]
+pub fn page(page: &Page, color: bool, width: usize) -> String {
+    let style = Style { color, width: width.clamp(40, 400) };
+    let mut out = wrap(&style, "", &page.headline);
+    out.push_str(&style.paint(Tone::Quiet, &fold(&style, "", &page.subtitle)));
+    out.push('\n');
+    for section in &page.sections {
+        out.push('\n');
+        out.push_str(&write_section(&style, section));
+    }
+    out
+}
+
+fn one(section: Option<Section>, color: bool, width: usize, otherwise: &str) -> String {
+    let style = Style { color, width: width.clamp(40, 400) };
+    section.map_or_else(|| format!("{otherwise}\n"), |section| write_section(&style, &section))
+}
+
+fn write_section(style: &Style, section: &Section) -> String {
+    let mut out = style.bold(&clean(&section.title));
+    out.push('\n');
+    if let Some(lead) = &section.lead {
+        out.push_str(&style.paint(Tone::Quiet, &fold(style, "", lead)));
+        out.push('\n');
+    }
+    let mut first = true;
+    for block in &section.blocks {
+        let text = match block {
+            Block::Facts(facts) => write_facts(style, facts),
+            Block::Table(table) if table.folded => continue,
+            Block::Table(table) => write_table(style, table),
+            Block::Figure(_) => continue,
+            Block::Notes(notes) => notes.iter().map(|note| write_note(style, note)).collect(),
+            Block::Advice(advice) => {
+                advice.iter().enumerate().map(|(i, a)| write_advice(style, i + 1, a)).collect()
+            }
+        };
+        if !first {
+            out.push('\n');
+        }
+        first = false;
+        out.push_str(&text);
+    }
+    out
+}
+
+fn write_facts(style: &Style, facts: &[Fact]) -> String {
+    let width = facts.iter().map(|fact| fact.name.chars().count()).max().unwrap_or(0).min(36);
+    let indent = " ".repeat(width + 4);
+    let line = |fact: &Fact| {
+        let name = format!("  {:<width$}  ", words::shorten(&clean(&fact.name), width));
+        let value = fold(style, &indent, &fact.value);
+        format!("{}{}\n", style.paint(Tone::Quiet, &name), value.trim_start())
+    };
+    facts.iter().map(line).collect()
+}
+
+fn write_note(style: &Style, note: &Note) -> String {
+    let sign = match note.tone {
+        Tone::Good => "ok  ",
+        Tone::Warn => "warn",
+        Tone::Bad => "bad ",
+        Tone::Normal | Tone::Quiet => "note",
+    };
+    let text = if note.name == "note" { note.text.clone() } else { format!("{}: {}", note.name, note.text) };
+    let body = fold(style, "        ", &text);
+    let mut out = format!("  {}  {}\n", style.paint(note.tone, sign), body.trim_start());
+    if let Some(remedy) = &note.remedy {
+        out.push_str(&style.paint(Tone::Quiet, &fold(style, "        ", remedy)));
+        out.push('\n');
+    }
+    out
+}
+
+fn write_advice(style: &Style, number: usize, advice: &Advice) -> String {
+    let head = fold(style, "     ", &advice.action);
+    let mut out = format!("{} {}\n", style.bold(&format!("{number:>3}.")), style.bold(head.trim_start()));
+    out.push_str(&wrap(style, "     ", &advice.why));
+    out.push_str(&wrap(style, "     ", &format!("effect: {}", advice.effect)));
+    for case in &advice.evidence {
+        out.push_str(&style.paint(Tone::Quiet, &fold(style, "     ", case)));
+        out.push('\n');
+    }
+    out
+}
+
+/// Space, nothing else, between columns; a thin line under the header.
+const TABLE: TableStyle = TableStyle::new()
+    .header_lines(ContentLineStyle::none())
+    .header_separator(LineStyle::none().fill('\u{2500}').junction('\u{2500}'))
+    .content_lines(ContentLineStyle::none());
+
+fn write_table(style: &Style, table: &Table) -> String {
+    let keep = columns_that_fit(table, style.width);
+    let mut out = comfy_table::Table::new();
+    out.load_style(TABLE);
+    out.set_content_arrangement(ContentArrangement::Dynamic);
+    out.set_width(u16::try_from(style.width).unwrap_or(u16::MAX));
+    if style.color {
+        out.enforce_styling();
+    } else {
+        out.force_no_tty();
+    }
+    out.set_header(keep.iter().map(|&i| {
+        let cell = comfy_table::Cell::new(clean(&table.columns[i].title));
+        if style.color { cell.add_attribute(Attribute::Bold) } else { cell }
+    }));
+    for row in &table.rows {
+        out.add_row(
+            keep.iter().map(|&i| row.get(i).map_or_else(|| comfy_table::Cell::new(""), |c| cell(style, c))),
+        );
+    }
+    for (at, &i) in keep.iter().enumerate() {
+        if let Some(column) = out.column_mut(at) {
+            column.set_cell_alignment(match table.columns[i].align {
+                Align::Left => CellAlignment::Left,
+                Align::Right => CellAlignment::Right,
+            });
+        }
+    }
+    let caption = style.paint(Tone::Quiet, &fold(style, " ", &table.caption));
+    format!("{caption}\n{}\n", out.trim_fmt())
+}
+
+fn cell(style: &Style, cell: &Cell) -> comfy_table::Cell {
+    let out = comfy_table::Cell::new(clean(&cell.text));
+    match foreground(cell.tone).filter(|_| style.color) {
+        Some(color) => out.fg(color),
+        None => out,
+    }
+}
+
+const fn foreground(tone: Tone) -> Option<Color> {
+    match tone {
+        Tone::Normal => None,
+        Tone::Quiet => Some(Color::DarkGrey),
+        Tone::Good => Some(Color::Green),
+        Tone::Warn => Some(Color::Yellow),
+        Tone::Bad => Some(Color::Red),
+    }
+}
+
+/// Indices of the columns to show: the most spare are dropped until the rest fits, but those that stay always stay.
+fn columns_that_fit(table: &Table, width: usize) -> Vec<usize> {
+    let natural = |i: usize| {
+        let cells = table.rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.text.chars().count());
+        let title = table.columns[i].title.chars().count();
+        cells.chain([title]).max().unwrap_or(0).min(60) + 3
+    };
+    let widths: Vec<usize> = (0..table.columns.len()).map(natural).collect();
+    let mut keep: Vec<usize> = (0..table.columns.len()).collect();
+    loop {
+        let total: usize = keep.iter().map(|&i| widths[i]).sum();
+        let spare = keep.iter().copied().filter(|&i| table.columns[i].spare > 0);
+        match spare.max_by_key(|&i| (table.columns[i].spare, i)) {
+            Some(drop) if total > width => keep.retain(|&i| i != drop),
+            Some(_) | None => return keep,
+        }
+    }
+}
+
+impl Style {
+    fn paint(self, tone: Tone, text: &str) -> String {
+        let code = match tone {
+            Tone::Normal => return text.to_owned(),
+            Tone::Quiet => "2",
+            Tone::Good => "32",
+            Tone::Warn => "33",
+            Tone::Bad => "31",
+        };
+        self.escape(code, text)
+    }
+
+    fn bold(self, text: &str) -> String {
+        self.escape("1", text)
+    }
+
+    fn escape(self, code: &str, text: &str) -> String {
+        if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+/// The text without control characters: a document may come from anywhere, and a terminal obeys some of them.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn wrap(style: &Style, indent: &str, text: &str) -> String {
+    fold(style, indent, text) + "\n"
+}
+
+/// Lines no wider than the terminal where words allow it, each behind the indent.
+fn fold(style: &Style, indent: &str, text: &str) -> String {
+    let mut lines = vec![String::from(indent)];
+    let mut used = indent.len();
+    for word in clean(text).split_whitespace() {
+        let width = word.chars().count();
+        if used + 1 + width > style.width && used > indent.len() {
+            lines.push(indent.to_owned());
+            used = indent.len();
+        }
+        if let Some(line) = lines.last_mut() {
+            if used > indent.len() {
+                line.push(' ');
+                used += 1;
+            }
+            line.push_str(word);
+        }
+        used += width;
+    }
+    lines.join("\n")
 }

@@ -157,11 +157,12 @@ impl Simd for Avx2 {
         self.mul(self.mul(a, factor(half)), factor(rest))
     }
     #[inline(always)]
-    fn add_to_exponent(self, a: __m256, n: __m256) -> __m256 {
-        // A NaN converts to 1 << 31, which the shift clears.
+    fn scale_from(self, a: __m256, n: __m256, x: __m256, floor: __m256) -> __m256 {
+        // 2^n by adding n to the exponent field. A NaN converts to 1 << 31, which the shift clears.
         let shifted = avx2!(_mm256_slli_epi32::<23>(self.to_i32(n)));
         let bits = avx2!(_mm256_castps_si256(a));
-        avx2!(_mm256_castsi256_ps(_mm256_add_epi32(bits, shifted)))
+        let scaled = avx2!(_mm256_castsi256_ps(_mm256_add_epi32(bits, shifted)));
+        avx2!(_mm256_andnot_ps(self.less(x, floor), scaled))
     }
     #[inline(always)]
     fn less(self, a: __m256, b: __m256) -> __m256 {
@@ -230,6 +231,17 @@ impl Simd for Avx2 {
         let bytes = avx2!(_mm_packs_epi16(words, words));
         // SAFETY: eight bytes are writable at `to`.
         unsafe { _mm_storel_epi64(to.as_mut_ptr().cast(), bytes) }
+    }
+    #[inline(always)]
+    fn store_i8_four(self, [a, b, c, d]: [__m256i; 4], to: &mut [i8]) {
+        let to = &mut to[..32];
+        let words = (avx2!(_mm256_packs_epi32(a, b)), avx2!(_mm256_packs_epi32(c, d)));
+        // Packing keeps to 128-bit halves: half h holds [a_h, b_h, c_h, d_h] in groups of four bytes.
+        let bytes = avx2!(_mm256_packs_epi16(words.0, words.1));
+        let order = avx2!(_mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+        let bytes = avx2!(_mm256_permutevar8x32_epi32(bytes, order));
+        // SAFETY: thirty-two bytes are writable at `to`.
+        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), bytes) }
     }
     #[inline(always)]
     fn load_i8(self, from: &[i8]) -> __m256i {

@@ -174,11 +174,10 @@ macro_rules! implement_simd {
                 avx512!(_mm512_scalef_ps(a, n))
             }
             #[inline(always)]
-            fn add_to_exponent(self, a: __m512, n: __m512) -> __m512 {
-                // A NaN converts to 1 << 31, which the shift clears.
-                let shifted = avx512!(_mm512_slli_epi32::<23>(self.to_i32(n)));
-                let bits = avx512!(_mm512_castps_si512(a));
-                avx512!(_mm512_castsi512_ps(_mm512_add_epi32(bits, shifted)))
+            fn scale_from(self, a: __m512, n: __m512, x: __m512, floor: __m512) -> __m512 {
+                // Masked lanes compute nothing, so none of them costs the time of a denormal number.
+                let keep = avx512!(_mm512_cmp_ps_mask::<_CMP_NLT_UQ>(x, floor));
+                avx512!(_mm512_maskz_scalef_ps(keep, a, n))
             }
             #[inline(always)]
             fn less(self, a: __m512, b: __m512) -> __mmask16 {
@@ -234,6 +233,17 @@ macro_rules! implement_simd {
                 let bytes = avx512!(_mm512_cvtsepi32_epi8(value));
                 // SAFETY: sixteen bytes are writable at `to`.
                 unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), bytes) }
+            }
+            #[inline(always)]
+            fn store_i8_four(self, [a, b, c, d]: [__m512i; 4], to: &mut [i8]) {
+                let to = &mut to[..64];
+                let words = (avx512!(_mm512_packs_epi32(a, b)), avx512!(_mm512_packs_epi32(c, d)));
+                // Packing keeps to 128-bit quarters: quarter q holds [a_q, b_q, c_q, d_q] in groups of four bytes.
+                let bytes = avx512!(_mm512_packs_epi16(words.0, words.1));
+                let order = avx512!(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+                let bytes = avx512!(_mm512_permutexvar_epi32(order, bytes));
+                // SAFETY: sixty-four bytes are writable at `to`.
+                unsafe { _mm512_storeu_epi8(to.as_mut_ptr(), bytes) }
             }
             #[inline(always)]
             fn load_i8(self, from: &[i8]) -> __m512i {

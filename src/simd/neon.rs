@@ -166,11 +166,18 @@ macro_rules! implement_simd {
                 self.mul(self.mul(a, factor(half)), factor(rest))
             }
             #[inline(always)]
-            fn add_to_exponent(self, a: float32x4_t, n: float32x4_t) -> float32x4_t {
-                // A NaN converts to zero.
+            fn scale_from(
+                self,
+                a: float32x4_t,
+                n: float32x4_t,
+                x: float32x4_t,
+                floor: float32x4_t,
+            ) -> float32x4_t {
+                // 2^n by adding n to the exponent field. A NaN converts to zero.
                 let shifted = neon!(vshlq_n_s32::<23>(self.to_i32(n)));
                 let bits = neon!(vreinterpretq_s32_f32(a));
-                neon!(vreinterpretq_f32_s32(vaddq_s32(bits, shifted)))
+                let scaled = neon!(vreinterpretq_u32_s32(vaddq_s32(bits, shifted)));
+                neon!(vreinterpretq_f32_u32(vbicq_u32(scaled, vcltq_f32(x, floor))))
             }
             #[inline(always)]
             fn less(self, a: float32x4_t, b: float32x4_t) -> uint32x4_t {
@@ -229,6 +236,17 @@ macro_rules! implement_simd {
                 let mut lanes = [0; 4];
                 self.store_i32(value, &mut lanes);
                 to[..4].copy_from_slice(&lanes.map(|x| x.clamp(-128, 127) as i8));
+            }
+            #[inline(always)]
+            fn store_i8_four(self, [a, b, c, d]: [int32x4_t; 4], to: &mut [i8]) {
+                let to = &mut to[..16];
+                let words = (
+                    neon!(vcombine_s16(vqmovn_s32(a), vqmovn_s32(b))),
+                    neon!(vcombine_s16(vqmovn_s32(c), vqmovn_s32(d))),
+                );
+                let bytes = neon!(vcombine_s8(vqmovn_s16(words.0), vqmovn_s16(words.1)));
+                // SAFETY: sixteen bytes are writable at `to`.
+                unsafe { vst1q_s8(to.as_mut_ptr(), bytes) }
             }
             #[inline(always)]
             fn load_i8(self, from: &[i8]) -> int32x4_t {

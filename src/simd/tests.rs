@@ -30,7 +30,7 @@ impl SimdOp for Everything {
                 ("sqrt", s.sqrt(s.abs(x))),
                 ("round", s.round(x)),
                 ("scale", s.scale_by_power_of_two(x, s.round(y))),
-                ("exponent", s.add_to_exponent(x, s.round(y))),
+                ("scale from", s.scale_from(x, s.round(y), y, s.splat(-3.5))),
                 ("select", s.select(s.less(x, y), x, s.splat(7.0))),
                 ("i32", s.to_f32(s.add_i32(s.to_i32(x), s.splat_i32(3)))),
                 ("partial", s.load_partial(&a[..S::LANES - 1])),
@@ -73,9 +73,10 @@ fn every_operation_on_every_tier_equals_plain_arithmetic() {
                     "sqrt" => x.abs().sqrt(),
                     "round" => x.round_ties_even(),
                     "scale" => x * y.round_ties_even().exp2(),
-                    // Zero has no exponent to add to.
-                    "exponent" if x == 0.0 => got,
-                    "exponent" => x * y.round_ties_even().exp2(),
+                    "scale from" if y < -3.5 => 0.0,
+                    // Zero is not normal.
+                    "scale from" if x == 0.0 => got,
+                    "scale from" => x * y.round_ties_even().exp2(),
                     "select" => {
                         if x < y {
                             x
@@ -145,4 +146,31 @@ fn tiers_have_names_that_read_back() {
     }
     assert!("sse9".parse::<Tier>().is_err());
     assert!(Tier::Baseline.is_available());
+}
+
+struct NarrowFour<'a>(&'a [f32]);
+
+impl SimdOp for NarrowFour<'_> {
+    type Output = Vec<i8>;
+
+    #[inline(always)]
+    fn eval<S: Simd>(self, s: S) -> Vec<i8> {
+        let mut bytes = vec![0; 4 * S::LANES + 1];
+        let vectors = [0, 1, 2, 3].map(|i| s.to_i32(s.load(&self.0[i * S::LANES..])));
+        s.store_i8_four(vectors, &mut bytes);
+        bytes
+    }
+}
+
+#[test]
+fn four_vectors_are_narrowed_in_order_on_every_tier() {
+    let x: Vec<f32> = (0_u8..64).map(|i| f32::from(i) * 5.0 - 160.0).collect();
+    for tier in Tier::available().filter(|&t| t != Tier::Sse41) {
+        let bytes = dispatch(tier, NarrowFour(&x)).unwrap();
+        let (beyond, bytes) = bytes.split_last().unwrap();
+        for (i, (&byte, &x)) in bytes.iter().zip(&x).enumerate() {
+            assert_eq!(f32::from(byte), x.clamp(-128.0, 127.0), "{tier} lane {i}");
+        }
+        assert_eq!(*beyond, 0, "{tier}");
+    }
 }

@@ -45,6 +45,20 @@ fn usage(who: libc::c_int) -> Usage {
     }
 }
 
+/// The largest resident size of this process image so far, in bytes.
+///
+/// Unlike [`Usage::peak_rss_bytes`] it starts anew when a program is executed: the resource usage of a freshly started
+/// process still holds the peak of the process that started it.
+#[must_use]
+pub fn peak_resident_bytes() -> Option<u64> {
+    parse_peak(&std::fs::read_to_string("/proc/self/status").ok()?)
+}
+
+fn parse_peak(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
 /// Total and available memory of the machine now, in bytes, by `sysinfo`; `None` where it does not tell.
 #[must_use]
 pub fn memory_now() -> Option<(u64, u64)> {
@@ -82,6 +96,13 @@ mod tests {
         assert_eq!(parse_steal("cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 ..."), Some((8, 36)));
         assert_eq!(parse_steal("cpu  1 2 3"), None);
         assert_eq!(parse_steal(""), None);
+    }
+
+    #[test]
+    fn the_peak_is_read_as_the_kernel_writes_it() {
+        assert_eq!(parse_peak("Name:\tx\nVmHWM:\t    5120 kB\nVmRSS:\t 12 kB\n"), Some(5120 * 1024));
+        assert_eq!(parse_peak("Name:\tx\n"), None);
+        assert!(peak_resident_bytes().is_some_and(|bytes| bytes > 100_000));
     }
 
     #[test]

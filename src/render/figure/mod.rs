@@ -14,6 +14,7 @@ mod roofline;
 mod scene;
 
 pub use axis::{Axis, Number, Scale};
+pub(super) use charts::STAGES;
 pub use charts::{
     bandwidth, comparison, fractions, speedups, stages, throughput_by_batch, throughput_by_sequence,
 };

@@ -1,0 +1,165 @@
+//! The embedding pipeline: throughput, stages, latency, memory.
+
+use std::collections::BTreeSet;
+
+use super::{Block, Cell, Note, Section, Table, Tone, number_column, words_column};
+use crate::document::Measurement;
+use crate::render::facts::{Facts, texts_per_second, tokens_per_second};
+use crate::render::figure::{self, STAGES};
+use crate::render::words;
+use crate::stats::{self, Summary};
+use crate::units;
+
+/// What is said about the measured pipelines.
+pub(super) fn pipeline(facts: &Facts<'_>) -> Option<Section> {
+    let cases: Vec<&Measurement> = facts.pipelines().collect();
+    if cases.is_empty() {
+        return None;
+    }
+    let document = facts.document;
+    let figures = [
+        figure::stages(document),
+        figure::throughput_by_batch(document),
+        figure::throughput_by_sequence(document),
+    ];
+    let mut blocks: Vec<Block> =
+        figures.into_iter().filter(|f| !f.is_empty()).map(|f| Block::Figure(Box::new(f))).collect();
+    blocks.push(Block::Table(throughput(&cases)));
+    blocks.extend(stages(&cases).map(Block::Table));
+    blocks.extend(latencies(&cases).map(Block::Table));
+    let notes: BTreeSet<&String> = cases.iter().flat_map(|m| &m.notes).collect();
+    if !notes.is_empty() {
+        let note = |text: &&String| Note {
+            tone: Tone::Quiet,
+            name: "note".to_owned(),
+            text: (*text).clone(),
+            remedy: None,
+        };
+        blocks.push(Block::Notes(notes.iter().map(note).collect()));
+    }
+    Some(Section {
+        id: "pipeline",
+        title: "Embedding pipeline".to_owned(),
+        lead: Some("Text in, embedding out. Shapes are texts in a batch x tokens of a text.".to_owned()),
+        blocks,
+    })
+}
+
+fn name(measurement: &Measurement) -> Vec<Cell> {
+    let case = &measurement.case;
+    vec![
+        Cell::text(case.benchmark.trim_start_matches("embed/")),
+        Cell::text(words::way(case)),
+        Cell::number(case.shape.count(0) as f64, case.shape.to_string()),
+        Cell::number(case.threads.get() as f64, case.threads.to_string()),
+    ]
+}
+
+fn name_columns() -> Vec<super::Column> {
+    vec![
+        words_column("Model", 12),
+        words_column("Engine", 11),
+        number_column("Shape", 0),
+        number_column("Threads", 0),
+    ]
+}
+
+fn throughput(cases: &[&Measurement]) -> Table {
+    let rows = cases.iter().map(|m| {
+        let mut row = name(m);
+        let time = Summary::of(&m.seconds.samples).map(|s| s.median);
+        row.extend([
+            Cell::maybe(texts_per_second(m), |rate| units::rate(rate, "")),
+            Cell::maybe(tokens_per_second(m), |rate| units::rate(rate, "")),
+            Cell::maybe(time, units::seconds),
+            Cell::maybe(m.peak_rss_bytes.map(|b| b as f64), |_| units::bytes(m.peak_rss_bytes.unwrap_or(0))),
+        ]);
+        row
+    });
+    let mut columns = name_columns();
+    columns.extend([
+        number_column("Texts/s", 0),
+        number_column("Tokens/s", 0),
+        number_column("Time of a batch", 1),
+        number_column("Peak memory", 1),
+    ]);
+    Table {
+        caption: "Throughput of the whole pipeline".to_owned(),
+        columns,
+        rows: rows.collect(),
+        folded: false,
+    }
+}
+
+fn stages(cases: &[&Measurement]) -> Option<Table> {
+    let staged: Vec<_> = cases.iter().filter_map(|m| Some((m, m.stages.as_ref()?))).collect();
+    let mut names: Vec<&str> = STAGES.to_vec();
+    for name in staged.iter().flat_map(|(_, stages)| stages.keys()) {
+        if !names.contains(&&**name) {
+            names.push(name);
+        }
+    }
+    names.retain(|name| staged.iter().any(|(_, stages)| stages.contains_key(*name)));
+    let rows = staged.iter().map(|(m, stages)| {
+        let total: f64 = stages.values().sum();
+        let mut row = name(m);
+        row.extend(names.iter().map(|name| {
+            Cell::maybe(stages.get(*name).copied(), |seconds| {
+                let share =
+                    if total > 0.0 { format!(" ({:.0} %)", 100.0 * seconds / total) } else { String::new() };
+                format!("{}{share}", units::seconds(seconds))
+            })
+        }));
+        row
+    });
+    let mut columns = name_columns();
+    columns.extend(names.iter().enumerate().map(|(i, name)| {
+        let spare = if *name == "encode" { 0 } else { u8::try_from(4 + i).unwrap_or(u8::MAX) };
+        number_column(name, spare)
+    }));
+    (!staged.is_empty()).then(|| Table {
+        caption: "Time of a batch by stage, in the sample with the median total".to_owned(),
+        columns,
+        rows: rows.collect(),
+        folded: false,
+    })
+}
+
+fn latencies(cases: &[&Measurement]) -> Option<Table> {
+    let rows: Vec<Vec<Cell>> = cases
+        .iter()
+        .filter_map(|m| Some((m, m.latency.as_ref()?)))
+        .map(|(m, latency)| {
+            let sorted = stats::sorted(&latency.calls);
+            let mut row = name(m);
+            row.push(Cell::number(sorted.len() as f64, units::count(sorted.len() as u64)));
+            row.extend([0.5, 0.95, 0.99].into_iter().flat_map(|q| quantile(&sorted, q)));
+            row
+        })
+        .collect();
+    let mut columns = name_columns();
+    columns.push(number_column("Calls", 1));
+    for name in ["p50", "p95", "p99"] {
+        columns.extend([number_column(name, 0), number_column(&format!("{name} interval"), 10)]);
+    }
+    (!rows.is_empty()).then(|| Table {
+        caption: "Latency of single calls; intervals are of 95 %".to_owned(),
+        columns,
+        rows,
+        folded: false,
+    })
+}
+
+/// A quantile and its interval, or the number of calls that it would need.
+fn quantile(sorted: &[f64], q: f64) -> [Cell; 2] {
+    match (stats::quantile_of_sorted(sorted, q), stats::quantile_interval(sorted, q, 0.95)) {
+        (Some(value), Some((low, high))) => [
+            Cell::number(value, units::seconds(value)),
+            Cell::text(words::between_seconds(low, high)).tone(Tone::Quiet),
+        ],
+        (Some(_) | None, _) => {
+            let needed = format!("needs {} calls", stats::samples_needed(q, 0.95));
+            [Cell::text(needed).tone(Tone::Quiet), Cell::none()]
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! A file embedded for real, in bounded memory.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::num::NonZeroUsize;
+
+use anyhow::Context as _;
+
+use super::input::{InputFormat, Texts};
+use super::output::Output;
+use crate::engines::{ENGINES, Engine, ModelSource};
+use crate::session::Stop;
+use crate::simd::Tier;
+use crate::sys::Team;
+use crate::telemetry::Stages;
+
+/// A batch is closed early when its texts have so many bytes together.
+const BATCH_BYTES: usize = 32 << 20;
+
+/// What to embed, with what, and where to.
+#[derive(Debug, Clone)]
+pub struct EmbedFile {
+    /// The model.
+    pub model: ModelSource,
+    /// The engine's name.
+    pub engine: String,
+    /// The tier; the best one here if none is named.
+    pub tier: Option<Tier>,
+    /// Threads.
+    pub threads: NonZeroUsize,
+    /// Texts of a batch.
+    pub batch: NonZeroUsize,
+    /// A file, or `-` for the standard input.
+    pub input: String,
+    /// A file (`.npy` or JSON lines), or `-` for JSON lines on the standard output.
+    pub output: String,
+}
+
+/// How far it has come.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FileReport {
+    /// Texts embedded.
+    pub texts: u64,
+    /// Their tokens, as far as the model read them.
+    pub tokens: u64,
+    /// Bytes read.
+    pub bytes_read: u64,
+    /// Bytes of the input, where it is a file.
+    pub bytes_total: Option<u64>,
+    /// Seconds inside the engine.
+    pub seconds: f64,
+    /// It was stopped: nothing was written to the file.
+    pub interrupted: bool,
+    /// What a reader of the vectors must know.
+    pub notes: Vec<String>,
+}
+
+/// Embeds every text of the input in order. `pipe` is written to where the output is `-`; `progress` is told after
+/// every batch. When stopped or failing, an output file does not appear.
+///
+/// # Errors
+/// The model, the input or the output is not what it should be; the error names the file, the line and the remedy.
+pub fn embed_file(
+    request: &EmbedFile,
+    pipe: &mut dyn Write,
+    progress: &mut dyn FnMut(&FileReport),
+    stop: &Stop,
+) -> anyhow::Result<FileReport> {
+    let (reader, bytes_total) = open_input(&request.input)?;
+    let mut texts = Texts::new(reader, &request.input, InputFormat::of(&request.input));
+    let mut output = Output::open(&request.output, pipe)?;
+    let mut report = FileReport { bytes_total, ..FileReport::default() };
+    let mut engine = open_engine(request, &mut report)?;
+    let mut stages = Stages::new();
+    loop {
+        if stop.requested() {
+            report.interrupted = true;
+            return Ok(report);
+        }
+        let batch = next_batch(&mut texts, request.batch)?;
+        report.bytes_read = texts.bytes();
+        if batch.is_empty() {
+            break;
+        }
+        let borrowed: Vec<&str> = batch.iter().map(String::as_str).collect();
+        let embeddings = engine.embed(&borrowed, &mut stages)?;
+        for row in embeddings.rows() {
+            output.row(report.texts, row)?;
+            report.texts += 1;
+        }
+        report.tokens += embeddings.tokens as u64;
+        report.seconds = stages.total_seconds();
+        progress(&report);
+    }
+    output.finish(report.texts, engine.dimensions())?;
+    Ok(report)
+}
+
+fn open_input(path: &str) -> anyhow::Result<(Box<dyn BufRead>, Option<u64>)> {
+    if path == "-" {
+        return Ok((Box::new(BufReader::new(std::io::stdin())), None));
+    }
+    let file = File::open(path)
+        .with_context(|| format!("cannot read {path}; give a file of texts, or - for a pipe"))?;
+    let metadata = file.metadata().with_context(|| format!("cannot read {path}"))?;
+    anyhow::ensure!(!metadata.is_dir(), "cannot read {path}: it is a folder; give a file of texts");
+    Ok((Box::new(BufReader::new(file)), metadata.is_file().then_some(metadata.len())))
+}
+
+fn open_engine(request: &EmbedFile, report: &mut FileReport) -> anyhow::Result<Box<dyn Engine>> {
+    let row = ENGINES.iter().find(|row| row.name == request.engine).with_context(|| {
+        let names: Vec<&str> = ENGINES.iter().map(|row| row.name).collect();
+        format!("there is no engine {:?}; there is {}", request.engine, names.join(", "))
+    })?;
+    let model = request.model.load().with_context(|| format!("model {}", request.model))?;
+    report.notes.clone_from(&model.notes);
+    let team = Team::new(request.threads).context("cannot start the threads")?;
+    Ok((row.open)(std::sync::Arc::new(model), request.tier.unwrap_or_else(Tier::best_f32), team)?)
+}
+
+fn next_batch<R: BufRead>(texts: &mut Texts<R>, most: NonZeroUsize) -> anyhow::Result<Vec<String>> {
+    let mut batch = Vec::new();
+    let mut bytes = 0;
+    while batch.len() < most.get() && bytes < BATCH_BYTES {
+        let Some(text) = texts.next()? else { break };
+        bytes += text.len();
+        batch.push(text);
+    }
+    Ok(batch)
+}

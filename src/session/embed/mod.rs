@@ -1,0 +1,250 @@
+//! Embedding: pipelines measured stage by stage, and files embedded for real.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::{Observer, Stop, measurement};
+use crate::catalog::{Benchmark, EmbedBenchmark, Extensiveness, PrepareError, Resources};
+use crate::document::{Case, Latency, Machine, Measurement, Omission, Origin, Outcome, Shape};
+use crate::engines::native::NativeEngine;
+use crate::engines::{Model, ModelSource};
+use crate::measure::{self, Plan, Samples};
+use crate::simd::Tier;
+use crate::stats;
+use crate::sys::{Monotonic, Team};
+use crate::workload::Workload;
+
+mod file;
+mod input;
+mod output;
+mod worker;
+
+pub use file::{EmbedFile, FileReport, embed_file};
+pub use worker::{WorkerAnswer, WorkerTask, work};
+
+/// Single calls are sampled this long at most in search of enough for a 99th percentile.
+const LATENCY_SECONDS: f64 = 4.0;
+/// Preparing a case (texts, reference answers, the fresh process) is expected to take so long.
+const PREPARE_SECONDS: f64 = 1.0;
+
+/// Which pipelines to measure, and how.
+#[derive(Debug, Clone)]
+pub struct EmbedPlan {
+    /// The model.
+    pub model: ModelSource,
+    /// The tier; the best one here if none is named.
+    pub tier: Option<Tier>,
+    /// The batches; empty means those usual for `extensiveness`.
+    pub shapes: Vec<Shape>,
+    /// How many batches are usual.
+    pub extensiveness: Extensiveness,
+    /// Threads of every case.
+    pub threads: NonZeroUsize,
+    /// Texts of the user's, one a line, in place of the corpus that ships.
+    pub corpus: Option<PathBuf>,
+    /// How each case is sampled.
+    pub sampling: Plan,
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// The program whose hidden subcommand measures memory in a fresh process; without one that stays unknown.
+    pub worker: Option<PathBuf>,
+}
+
+impl EmbedPlan {
+    /// The usual batches of a model on one thread.
+    #[must_use]
+    pub fn new(model: ModelSource) -> Self {
+        Self {
+            model,
+            tier: None,
+            shapes: Vec::new(),
+            extensiveness: Extensiveness::Default,
+            threads: NonZeroUsize::MIN,
+            corpus: None,
+            sampling: Plan::DEFAULT,
+            seed: 0,
+            worker: None,
+        }
+    }
+
+    /// The benchmark of the plan's model over its corpus.
+    fn benchmark(&self) -> anyhow::Result<(Arc<Model>, EmbedBenchmark)> {
+        let model = Arc::new(self.model.load()?);
+        let mut benchmark = EmbedBenchmark::of(Arc::clone(&model));
+        if let Some(path) = &self.corpus {
+            benchmark = benchmark.with_corpus(read_corpus(path)?);
+        }
+        Ok((model, benchmark))
+    }
+}
+
+/// Measures every batch of a plan: seconds, stages, tokens, latency, CPU time, and the peak memory of a fresh process.
+///
+/// What a stop leaves unmeasured is skipped with that reason.
+///
+/// # Errors
+/// The model or the corpus cannot be read, the threads cannot be started, or the model does not take a shape.
+pub fn measure(
+    plan: &EmbedPlan,
+    machine: &Arc<Machine>,
+    observer: &mut dyn Observer,
+    stop: &Stop,
+) -> anyhow::Result<Vec<Outcome>> {
+    let (model, benchmark) = plan.benchmark().with_context(|| format!("model {}", plan.model))?;
+    for note in &model.notes {
+        observer.note(note);
+    }
+    let shapes = if plan.shapes.is_empty() {
+        benchmark.shapes(machine, plan.extensiveness)
+    } else {
+        plan.shapes.clone()
+    };
+    if let Some(shape) = shapes.iter().find(|shape| benchmark.cost(shape).is_none()) {
+        anyhow::bail!(
+            "{} does not take the batch {shape}; give BATCHxTOKENS with 3 to {} tokens, or BATCHxmixed",
+            plan.model,
+            model.tokenizer.max_tokens()
+        );
+    }
+    let team = Team::new(plan.threads).context("cannot start the threads")?;
+    let resources = Resources { team, seed: plan.seed, machine: Arc::clone(machine) };
+    let session = Session { plan, benchmark: &benchmark, model: &model, resources, clock: Monotonic::new() };
+    #[expect(clippy::cast_precision_loss, reason = "counts of cases are small")]
+    let expected = shapes.len() as f64 * (plan.sampling.expected_seconds() + PREPARE_SECONDS);
+    observer.phase("embedding", shapes.len(), expected);
+    let mut outcomes = Vec::with_capacity(shapes.len());
+    for shape in shapes {
+        let case = session.case(shape);
+        let outcome = if stop.requested() {
+            skipped(&case, "interrupted before it was measured")
+        } else {
+            observer.step(&case);
+            session.measure(&case, stop)
+        };
+        observer.outcome(&outcome);
+        outcomes.push(outcome);
+    }
+    Ok(outcomes)
+}
+
+struct Session<'a> {
+    plan: &'a EmbedPlan,
+    benchmark: &'a EmbedBenchmark,
+    model: &'a Model,
+    resources: Resources,
+    clock: Monotonic,
+}
+
+impl Session<'_> {
+    fn case(&self, shape: Shape) -> Case {
+        Case {
+            benchmark: self.benchmark.id().to_owned(),
+            implementation: NativeEngine::ID.to_owned(),
+            tier: self.plan.tier.unwrap_or_else(Tier::best_f32).into(),
+            shape,
+            threads: self.plan.threads,
+        }
+    }
+
+    fn measure(&self, case: &Case, stop: &Stop) -> Outcome {
+        let mut workload = match self.benchmark.prepare(case, &self.resources) {
+            Ok(workload) => workload,
+            Err(PrepareError::Unavailable(why)) => return skipped(case, &why),
+            Err(PrepareError::Failed(why)) => return failed(case, &why),
+        };
+        let Some(cost) = self.benchmark.cost(&case.shape) else {
+            return failed(case, "the model does not take the shape");
+        };
+        let plan = self.sampling(case, &mut *workload);
+        match measure::sample(&mut *workload, &plan, &self.clock, &|| stop.requested()) {
+            Ok(samples) => match measurement(case, cost, &samples) {
+                Outcome::Measured(measurement) => {
+                    drop(workload);
+                    Outcome::Measured(Box::new(self.complete(*measurement, &samples)))
+                }
+                other => other,
+            },
+            Err(mismatch) => failed(case, &format!("wrong answer: {mismatch}")),
+        }
+    }
+
+    /// One text at a time is where latency matters: as many calls as a 99th percentile needs, if they take no longer
+    /// than [`LATENCY_SECONDS`].
+    fn sampling(&self, case: &Case, workload: &mut dyn Workload) -> Plan {
+        let plan = self.plan.sampling.clone();
+        workload.run();
+        let seconds = workload.facts().total_seconds.unwrap_or(f64::INFINITY);
+        let calls = stats::samples_needed(0.99, 0.95);
+        #[expect(clippy::cast_precision_loss, reason = "a few hundred calls")]
+        if case.shape.count(0) == 1 && seconds * calls as f64 <= LATENCY_SECONDS {
+            Plan {
+                min_samples: plan.min_samples.max(calls),
+                max_samples: plan.max_samples.max(calls),
+                ..plan
+            }
+        } else {
+            plan
+        }
+    }
+
+    /// What the samples alone do not say.
+    fn complete(&self, mut measurement: Measurement, samples: &Samples) -> Measurement {
+        measurement.latency = Some(Latency { calls: samples.seconds.clone() });
+        let cpu: Vec<f64> = samples.records.iter().map(|record| record.cpu_seconds).collect();
+        if let Some(cpu) = stats::median(&cpu) {
+            measurement.facts.insert("cpu_seconds".to_owned(), cpu);
+        }
+        measurement.notes.extend(self.model.notes.iter().cloned());
+        let Some(program) = &self.plan.worker else { return measurement };
+        match worker::ask(program, &self.task(&measurement.case)) {
+            Ok(answer) => {
+                measurement.peak_rss_bytes = answer.peak_rss_bytes;
+                measurement.facts.insert("load_seconds".to_owned(), answer.load_seconds);
+                measurement
+                    .facts
+                    .insert("first_embedding_seconds".to_owned(), answer.first_embedding_seconds);
+            }
+            Err(error) => measurement.notes.push(format!("peak memory is unknown: {error:#}")),
+        }
+        measurement
+    }
+
+    fn task(&self, case: &Case) -> WorkerTask {
+        WorkerTask {
+            model: self.plan.model.to_string(),
+            case: case.clone(),
+            corpus: self.plan.corpus.clone(),
+        }
+    }
+}
+
+/// Lines of a corpus that hold text.
+fn read_corpus(path: &std::path::Path) -> anyhow::Result<Vec<String>> {
+    let shown = path.display();
+    let size = std::fs::metadata(path).with_context(|| format!("cannot read the corpus {shown}"))?.len();
+    anyhow::ensure!(
+        size <= 256 << 20,
+        "the corpus {shown} has {size} bytes; 256 MiB are read at most: cut it"
+    );
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read the corpus {shown}"))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        anyhow::anyhow!("the corpus {shown} is not UTF-8 ({e}); convert it, for example with iconv")
+    })?;
+    let lines: Vec<String> = text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
+    anyhow::ensure!(!lines.is_empty(), "the corpus {shown} holds no text; give one text a line");
+    Ok(lines)
+}
+
+fn skipped(case: &Case, why: &str) -> Outcome {
+    Outcome::Skipped(Omission { case: case.clone(), origin: Origin::Perfkit, why: why.to_owned() })
+}
+
+fn failed(case: &Case, why: &str) -> Outcome {
+    Outcome::Failed(Omission { case: case.clone(), origin: Origin::Perfkit, why: why.to_owned() })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,68 @@
+//! Measuring on the smallest built-in model.
+
+use super::*;
+use crate::engines::builtin::{NOTE, Preset};
+use crate::session::Silent;
+
+fn plan(shapes: &[&str]) -> EmbedPlan {
+    EmbedPlan {
+        shapes: shapes.iter().map(|shape| shape.parse().unwrap()).collect(),
+        sampling: Plan { min_samples: 3, max_samples: 3, ..Plan::QUICK.with_budget(0.0) },
+        ..EmbedPlan::new(ModelSource::Builtin(Preset::Tiny))
+    }
+}
+
+fn run(plan: &EmbedPlan, stop: &Stop) -> anyhow::Result<Vec<Outcome>> {
+    measure(plan, &Arc::new(Machine::default()), &mut Silent, stop)
+}
+
+#[test]
+fn every_batch_comes_out_with_stages_tokens_latency_and_the_note() {
+    let outcomes = run(&plan(&["3x16", "4xmixed"]), &Stop::default()).unwrap();
+    assert_eq!(outcomes.len(), 2);
+    for outcome in &outcomes {
+        let Outcome::Measured(measurement) = outcome else { panic!("{outcome:?}") };
+        let stages = measurement.stages.as_ref().unwrap();
+        assert!(
+            ["tokenize", "prepare", "encode", "pool", "normalize"].iter().all(|s| stages.contains_key(*s))
+        );
+        assert!(measurement.tokens.is_some() && measurement.texts.is_some());
+        assert_eq!(measurement.latency.as_ref().unwrap().calls, measurement.seconds.samples);
+        assert!(measurement.notes.iter().any(|note| note == NOTE));
+        assert!(measurement.facts.contains_key("cpu_seconds"));
+    }
+}
+
+#[test]
+fn a_stop_leaves_reasons() {
+    let stop = Stop::default();
+    stop.request();
+    let outcomes = run(&plan(&["3x16"]), &stop).unwrap();
+    assert!(matches!(&outcomes[0], Outcome::Skipped(omission) if omission.why.contains("interrupted")));
+}
+
+#[test]
+fn a_shape_or_corpus_that_cannot_be_is_a_clear_error() {
+    let error = run(&plan(&["1x100000"]), &Stop::default()).unwrap_err();
+    assert!(error.to_string().contains("1x100000"), "{error}");
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in [("blank", &b" \n\n"[..]), ("binary", &[0xFF, 0xFE, b'a'])] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let plan = EmbedPlan { corpus: Some(path), ..plan(&["1xmixed"]) };
+        let error = format!("{:#}", run(&plan, &Stop::default()).unwrap_err());
+        assert!(error.contains(name), "{error}");
+    }
+}
+
+#[test]
+fn a_worker_tells_its_own_size() {
+    let task = WorkerTask {
+        model: "builtin:tiny".to_owned(),
+        case: "embed/tiny-f32/native@baseline/2x16/t1".parse().unwrap(),
+        corpus: None,
+    };
+    let json = serde_json::to_string(&task).unwrap();
+    let answer = work(&serde_json::from_str(&json).unwrap()).unwrap();
+    assert!(answer.peak_rss_bytes.is_some_and(|bytes| bytes > 1 << 20));
+}

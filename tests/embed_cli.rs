@@ -1,0 +1,169 @@
+//! `perfkit embed` and `perfkit model` as a user meets them: files in and out, exit codes, one clear line on bad input.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use predicates::prelude::*;
+
+fn perfkit(arguments: &[&str]) -> Command {
+    let mut command = Command::cargo_bin("perfkit").unwrap();
+    command.args(arguments).env_remove("HF_TOKEN").env_remove("HF_ENDPOINT");
+    command
+}
+
+fn embed(input: &str, output: &str) -> Command {
+    perfkit(&["embed", "--model", "builtin:tiny", "--input", input, "--output", output])
+}
+
+#[derive(serde::Deserialize)]
+struct Row {
+    index: u64,
+    embedding: Vec<f32>,
+}
+
+fn rows(bytes: &[u8]) -> Vec<Row> {
+    let text = std::str::from_utf8(bytes).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Files in the folder, so that a test sees what was left behind.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().flatten();
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn lines_objects_pipes_and_arrays_give_the_same_vectors_in_input_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("in.txt"), "first\n\nthird text\r\n").unwrap();
+    let objects = "{\"text\": \"first\"}\n{\"text\": \"\"}\n{\"id\": 7, \"text\": \"third text\"}\n";
+    embed(&path("in.txt"), &path("out.jsonl")).assert().success().stdout("");
+    let from_lines = rows(&std::fs::read(path("out.jsonl")).unwrap());
+    let piped = embed("-", "-").write_stdin(objects).assert().success();
+    let from_pipe = rows(&piped.get_output().stdout);
+    embed(&path("in.txt"), &path("out.npy")).arg("--batch").arg("1").assert().success();
+    let array = std::fs::read(path("out.npy")).unwrap();
+    let numbers: Vec<f32> =
+        array[128..].chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect();
+    assert_eq!(numbers.len(), 3 * 64);
+    for (i, ((line, piped), array)) in from_lines.iter().zip(&from_pipe).zip(numbers.chunks(64)).enumerate() {
+        assert_eq!((line.index, piped.index), (i as u64, i as u64));
+        assert_eq!(line.embedding, piped.embedding);
+        let far = line.embedding.iter().zip(array).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(far < 1e-6, "{far}");
+        let length: f32 = line.embedding.iter().map(|x| x * x).sum();
+        assert!((length - 1.0).abs() < 1e-5);
+    }
+    assert_eq!((from_lines.len(), from_pipe.len()), (3, 3));
+    assert_eq!(names(folder.path()), ["in.txt", "out.jsonl", "out.npy"]);
+}
+
+#[test]
+fn bad_input_is_one_clear_line_with_exit_2_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("invalid.txt"), b"fine\nbro\xFFken\n").unwrap();
+    std::fs::write(path("objects.jsonl"), "{\"text\": \"a\"}\n{\"txt\": 1}\n").unwrap();
+    std::fs::write(path("long.txt"), vec![b'a'; 100_000_000]).unwrap();
+    let before = names(folder.path());
+    for (input, output, words) in [
+        (path("invalid.txt"), path("out.npy"), &["invalid.txt line 2", "UTF-8", "iconv"][..]),
+        (path("objects.jsonl"), path("out.jsonl"), &["objects.jsonl line 2", "text"]),
+        (path("long.txt"), path("out.jsonl"), &["long.txt line 1", "longer", "split"]),
+        (path("absent.txt"), path("out.jsonl"), &["absent.txt", "cannot read"]),
+        (folder.path().to_str().unwrap().to_owned(), path("out.jsonl"), &["folder"]),
+        (path("objects.jsonl"), path("no/such/out.npy"), &["out.npy", "folder exists"]),
+        (path("objects.jsonl"), folder.path().to_str().unwrap().to_owned(), &["it is a folder"]),
+    ] {
+        let assert = embed(&input, &output).assert().code(2).stdout("");
+        let error = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+        assert!(words.iter().all(|word| error.contains(word)), "{input}: {error}");
+        assert!(error.lines().count() == 1 && !error.contains("panicked"), "{error}");
+        assert_eq!(names(folder.path()), before, "{input}");
+    }
+}
+
+#[test]
+fn wrong_arguments_are_usage_errors() {
+    for (arguments, words) in [
+        (&["embed", "--model", "builtin:huge"][..], "minilm-l6"),
+        (&["embed", "--model", "no model"], "names no model"),
+        (&["embed", "--model", "./absent"], "no such folder"),
+        (&["embed", "--engine", "magic"], "native"),
+        (&["embed", "--precision", "f7"], "f32"),
+        (&["embed", "--input", "x"], "--output"),
+        (&["embed", "--threads", "0"], "1 to 4096"),
+        (&["embed", "--sequence", "long"], "mixed"),
+        (&["embed", "--model", "builtin:tiny", "--batch", "1", "--sequence", "9999"], "1x9999"),
+        (&["embed", "--model", "builtin:tiny", "--corpus", "/absent/corpus"], "/absent/corpus"),
+        (&["model", "fetch", "builtin:tiny"], "needs no download"),
+        (&["model", "inspect", "./absent"], "no such folder"),
+    ] {
+        let assert = perfkit(arguments).assert().code(2);
+        let error = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+        assert!(error.contains(words) && !error.contains("panicked"), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn measuring_prints_one_document_with_stages_memory_of_a_fresh_process_and_the_note() {
+    let assert = perfkit(&[
+        "embed",
+        "--model",
+        "builtin:tiny",
+        "--batch",
+        "1,4",
+        "--sequence",
+        "16",
+        "--quick",
+        "--json",
+    ])
+    .assert()
+    .success();
+    let document: serde_json::Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
+    assert_eq!(document["schema"], "perfkit.results/1");
+    let outcomes = document["outcomes"].as_array().unwrap();
+    assert_eq!(outcomes.len(), 2);
+    for (outcome, texts) in outcomes.iter().zip([1, 4]) {
+        assert_eq!(outcome["outcome"], "measured");
+        assert_eq!((outcome["texts"].as_u64(), outcome["tokens"].as_u64()), (Some(texts), Some(16 * texts)));
+        assert!(outcome["stages"]["encode"].as_f64().unwrap() > 0.0);
+        assert!(outcome["peak_rss_bytes"].as_u64().unwrap() > 1 << 20);
+        assert!(outcome["derived"]["median_seconds"].as_f64().unwrap() > 0.0);
+        assert!(outcome["notes"].to_string().contains("mean nothing"));
+    }
+}
+
+#[test]
+fn the_terminal_says_that_built_in_vectors_mean_nothing() {
+    perfkit(&["embed", "--model", "builtin:tiny", "--batch", "2", "--sequence", "16", "--quick"])
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("encode"))
+        .stderr(predicate::str::contains("mean nothing"));
+}
+
+#[test]
+fn models_are_listed_inspected_and_their_cache_cleared() {
+    let home = tempfile::tempdir().unwrap();
+    let in_home = |arguments: &[&str]| {
+        let mut command = perfkit(arguments);
+        command.env("HF_HOME", home.path()).env("XDG_CACHE_HOME", home.path().join("cache"));
+        command
+    };
+    in_home(&["model", "list"]).assert().success().stdout(predicate::str::contains("builtin:minilm-l6"));
+    let assert = in_home(&["model", "inspect", "builtin:minilm-l6", "--json"]).assert().success();
+    let model: serde_json::Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
+    assert_eq!((model["layers"].as_u64(), model["hidden"].as_u64()), (Some(6), Some(384)));
+    std::fs::create_dir_all(home.path().join("cache/perfkit/packed")).unwrap();
+    in_home(&["model", "clear-cache"]).assert().success().stdout("deleted\n");
+    in_home(&["model", "clear-cache"]).assert().success().stdout("nothing was kept\n");
+    in_home(&["model", "fetch", "org/name"])
+        .env("HF_HUB_OFFLINE", "1")
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("HF_HUB_OFFLINE"));
+}

@@ -1,0 +1,439 @@
+//! The native engine over a tiny random model in a folder of its own: against a plain float64 forward pass, for every
+//! number type and pooling mode; and what happens when a file of the folder is not what it should be.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+
+use perfkit::engines::hub::{Hub, Quiet};
+use perfkit::engines::native::{Encoder, NativeEngine};
+use perfkit::engines::{Engine, EngineError, ModelSource, builtin};
+use perfkit::simd::Tier;
+use perfkit::sys::Team;
+use perfkit::sys::random::Rng;
+use perfkit::telemetry::Stages;
+
+mod tiny_model;
+
+use tiny_model::{Dtype, TinyModel};
+
+const TEXTS: [&str; 6] =
+    ["red green", "", "blue blue blue red", "green", "red, unknown blue!", "blue red green red"];
+
+fn load(folder: &Path, tier: Tier, threads: usize) -> Result<NativeEngine, EngineError> {
+    let model = ModelSource::Folder(folder.to_owned()).load()?;
+    let team = Team::new(NonZeroUsize::new(threads).unwrap()).unwrap();
+    Ok(NativeEngine::new(Arc::new(Encoder::pack(Arc::new(model), tier)?), team))
+}
+
+fn tiers() -> impl Iterator<Item = Tier> {
+    [Tier::Baseline, Tier::Avx2, Tier::Avx512, Tier::Neon].into_iter().filter(|tier| tier.is_available())
+}
+
+fn far(got: &[f32], want: &[f64]) -> f64 {
+    assert_eq!(got.len(), want.len());
+    got.iter()
+        .zip(want)
+        .map(|(a, b)| (f64::from(*a) - b).abs())
+        .fold(0.0, |x, y| if y > x || y.is_nan() { y } else { x })
+}
+
+#[test]
+fn every_number_type_pooling_and_activation_gives_what_the_plain_forward_pass_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    for (dtype, pooling, activation, prefix) in [
+        (Dtype::F32, "mean_tokens", "gelu", ""),
+        (Dtype::F16, "cls_token", "gelu", "bert."),
+        (Dtype::Bf16, "max_tokens", "relu", ""),
+        (Dtype::F32, "mean_sqrt_len_tokens", "gelu_new", "bert."),
+        (Dtype::F32, "mean_tokens", "silu", ""),
+    ] {
+        let tiny = TinyModel::new(dtype, pooling, activation);
+        tiny.write(folder.path(), prefix);
+        for tier in tiers() {
+            for threads in [1, 2] {
+                let mut engine = load(folder.path(), tier, threads).unwrap();
+                let embeddings = engine.embed(&TEXTS, &mut Stages::new()).unwrap();
+                for (text, row) in TEXTS.iter().zip(embeddings.rows()) {
+                    let far = far(row, &tiny.embed(text));
+                    assert!(far < 1e-5, "{dtype:?} {pooling} {activation} {tier} {text:?}: {far}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_embedding_depends_on_no_other_text_of_its_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    TinyModel::new(Dtype::F32, "mean_tokens", "gelu").write(folder.path(), "");
+    let mut engine = load(folder.path(), Tier::best_f32(), 2).unwrap();
+    let alone: BTreeMap<&str, Vec<f32>> = TEXTS
+        .iter()
+        .map(|text| (*text, engine.embed(&[*text], &mut Stages::new()).unwrap().values))
+        .collect();
+    let mut rng = Rng::new(11);
+    for _ in 0..20 {
+        let batch: Vec<&str> = (0..rng.below(700)).map(|_| TEXTS[rng.below(TEXTS.len())]).collect();
+        let embeddings = engine.embed(&batch, &mut Stages::new()).unwrap();
+        for (text, row) in batch.iter().zip(embeddings.rows()) {
+            let far = row.iter().zip(&alone[text]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(far <= 1e-6, "{text:?} in a batch of {}: {far}", batch.len());
+        }
+    }
+}
+
+#[test]
+fn texts_are_cut_at_the_length_of_the_sentence_config() {
+    let folder = tempfile::tempdir().unwrap();
+    let tiny = TinyModel::new(Dtype::F32, "mean_tokens", "gelu");
+    tiny.write(folder.path(), "");
+    std::fs::write(folder.path().join("sentence_bert_config.json"), r#"{"max_seq_length": 4}"#).unwrap();
+    let mut engine = load(folder.path(), Tier::best_f32(), 1).unwrap();
+    let embeddings = engine.embed(&["red green blue red", "red green"], &mut Stages::new()).unwrap();
+    assert_eq!(embeddings.tokens, 8);
+    let rows: Vec<&[f32]> = embeddings.rows().collect();
+    assert_eq!(rows[0], rows[1]);
+}
+
+#[test]
+fn stages_lie_inside_the_total() {
+    let mut engine = builtin_engine();
+    let mut stages = Stages::new();
+    engine.embed(&["some text", "and some more of it"], &mut stages).unwrap();
+    let names: Vec<&str> = stages.seconds().map(|(name, _)| name).collect();
+    assert_eq!(names, ["tokenize", "prepare", "encode", "pool", "normalize"]);
+    assert!(stages.seconds().map(|(_, seconds)| seconds).sum::<f64>() <= stages.total_seconds());
+}
+
+fn builtin_engine() -> NativeEngine {
+    let model = Arc::new(builtin::model(builtin::Preset::Tiny).unwrap());
+    NativeEngine::new(Arc::new(Encoder::pack(model, Tier::best_f32()).unwrap()), Team::single())
+}
+
+#[test]
+fn no_intermediate_of_a_built_in_model_is_denormal_infinite_or_not_a_number() {
+    for preset in [builtin::Preset::Tiny, builtin::Preset::MinilmL6] {
+        let model = Arc::new(builtin::model(preset).unwrap());
+        let ids = ["a short text", "", "a somewhat longer text, with more words and signs: 1, 2, 3!"]
+            .map(|text| model.tokenizer.ids(text).unwrap());
+        let encoder = Arc::new(Encoder::pack(model, Tier::best_f32()).unwrap());
+        let mut bad = Vec::new();
+        let mut seen = 0;
+        NativeEngine::new(encoder, Team::single())
+            .embed_probed(&ids, &mut Stages::new(), &mut |layer, place, numbers| {
+                seen += 1;
+                let count = numbers.iter().filter(|x| !(x.is_normal() || **x == 0.0)).count();
+                if count > 0 {
+                    bad.push(format!("layer {layer}, {place:?}: {count} of {}", numbers.len()));
+                }
+            })
+            .unwrap();
+        assert!(seen > 5 * preset.architecture().layers, "every layer was looked into");
+        assert!(bad.is_empty(), "{preset:?}: {}", bad.join("\n"));
+    }
+}
+
+#[test]
+fn ids_beyond_the_table_and_texts_beyond_the_positions_are_errors() {
+    let mut engine = builtin_engine();
+    for ids in [vec![40_000], vec![5; 513]] {
+        let error = engine.embed_ids(&[ids], &mut Stages::new()).unwrap_err();
+        assert!(matches!(error, EngineError::Input(_)), "{error}");
+    }
+    let empty = engine.embed_ids(&[vec![]], &mut Stages::new()).unwrap();
+    assert!(empty.values.iter().all(|x| *x == 0.0), "a text without tokens has the zero vector");
+    assert!(engine.embed(&[], &mut Stages::new()).unwrap().values.is_empty());
+}
+
+/// One way to damage a model folder.
+struct Damage {
+    file: &'static str,
+    /// Words that the message must hold, besides the file's name.
+    says: &'static [&'static str],
+    harm: fn(Vec<u8>) -> Option<Vec<u8>>,
+}
+
+fn config(name: &str, value: serde_json::Value) -> impl Fn(Vec<u8>) -> Option<Vec<u8>> {
+    move |bytes| {
+        let mut json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        json[name] = value.clone();
+        Some(json.to_string().into_bytes())
+    }
+}
+
+#[test]
+fn a_damaged_folder_is_one_clear_line_naming_the_file_and_the_remedy() {
+    let damages = [
+        Damage { file: "config.json", says: &["missing"], harm: |_| None },
+        Damage { file: "config.json", says: &["JSON", "again"], harm: |_| Some(Vec::new()) },
+        Damage { file: "config.json", says: &["JSON"], harm: |b| Some(b[..b.len() / 2].to_vec()) },
+        Damage { file: "config.json", says: &["JSON"], harm: |_| Some(b"[1, 2]".to_vec()) },
+        Damage {
+            file: "config.json",
+            says: &["num_attention_heads"],
+            harm: |b| config("num_attention_heads", 0.into())(b),
+        },
+        Damage {
+            file: "config.json",
+            says: &["divisible"],
+            harm: |b| config("num_attention_heads", 3.into())(b),
+        },
+        Damage {
+            file: "config.json",
+            says: &["hidden_size"],
+            harm: |b| config("hidden_size", (1_u64 << 60).into())(b),
+        },
+        Damage {
+            file: "config.json",
+            says: &["architecture", "gpt2"],
+            harm: |b| config("model_type", "gpt2".into())(b),
+        },
+        Damage { file: "tokenizer.json", says: &["missing"], harm: |_| None },
+        Damage { file: "tokenizer.json", says: &["tokenizer", "again"], harm: |_| Some(b"{}".to_vec()) },
+        Damage { file: "tokenizer.json", says: &["tokenizer"], harm: |b| Some(b[..b.len() / 2].to_vec()) },
+        Damage {
+            file: "modules.json",
+            says: &["Dense"],
+            harm: |_| Some(br#"[{"type": "a.Dense", "path": ""}]"#.to_vec()),
+        },
+        Damage {
+            file: "modules.json",
+            says: &["leaves"],
+            harm: |_| Some(br#"[{"type": "Transformer", "path": "../x"}]"#.to_vec()),
+        },
+        Damage { file: "1_Pooling/config.json", says: &["missing"], harm: |_| None },
+        Damage { file: "1_Pooling/config.json", says: &["one of mean"], harm: |_| Some(b"{}".to_vec()) },
+        Damage { file: "model.safetensors", says: &["missing"], harm: |_| None },
+        Damage { file: "model.safetensors", says: &["safetensors", "again"], harm: |_| Some(Vec::new()) },
+        Damage {
+            file: "model.safetensors",
+            says: &["safetensors"],
+            harm: |b| Some(b[..b.len() - 5].to_vec()),
+        },
+        Damage { file: "model.safetensors", says: &["safetensors"], harm: |b| Some(b[..20].to_vec()) },
+        Damage {
+            file: "model.safetensors",
+            says: &["safetensors"],
+            harm: |b| Some([&[0xFF; 8], &b[8..]].concat()),
+        },
+        // The header's first length grows by one: the tensors no longer fill the file as it says.
+        Damage {
+            file: "model.safetensors",
+            says: &["safetensors"],
+            harm: |b| Some([&[b[0] ^ 1], &b[1..]].concat()),
+        },
+        Damage { file: "model.safetensors", says: &["no tensor"], harm: |b| renamed(&b, "query", "quarx") },
+        Damage {
+            file: "model.safetensors",
+            says: &["I32", "f32"],
+            harm: |b| renamed(&b, "\"F32\"", "\"I32\""),
+        },
+        Damage { file: "model.safetensors", says: &["damaged"], harm: not_a_number },
+    ];
+    for damage in damages {
+        let folder = tempfile::tempdir().unwrap();
+        TinyModel::new(Dtype::F32, "mean_tokens", "gelu").write(folder.path(), "");
+        let path = folder.path().join(damage.file);
+        match (damage.harm)(std::fs::read(&path).unwrap()) {
+            Some(bytes) => std::fs::write(&path, bytes).unwrap(),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        let error = load(folder.path(), Tier::Baseline, 1).map(|_| ()).expect_err(damage.file).to_string();
+        let words = damage.says.iter().chain([&damage.file]);
+        let absent: Vec<_> = words.filter(|word| !error.contains(**word)).collect();
+        assert!(absent.is_empty() && !error.contains('\n'), "{}: {error:?} lacks {absent:?}", damage.file);
+    }
+}
+
+/// The file with a word of its header changed to another of the same length.
+fn renamed(bytes: &[u8], from: &str, to: &str) -> Option<Vec<u8>> {
+    let header = 8 + usize::try_from(u64::from_le_bytes(bytes[..8].try_into().unwrap())).unwrap();
+    let changed = std::str::from_utf8(&bytes[8..header]).unwrap().replace(from, to);
+    Some([&bytes[..8], changed.as_bytes(), &bytes[header..]].concat())
+}
+
+fn not_a_number(mut bytes: Vec<u8>) -> Option<Vec<u8>> {
+    let start = bytes.len() - 64 * 4;
+    for four in bytes[start..].chunks_exact_mut(4) {
+        four.copy_from_slice(&f32::NAN.to_le_bytes());
+    }
+    Some(bytes)
+}
+
+#[test]
+fn a_tokenizer_of_another_model_is_an_error_when_its_ids_have_no_row() {
+    let folder = tempfile::tempdir().unwrap();
+    TinyModel::new(Dtype::F32, "mean_tokens", "gelu").write(folder.path(), "");
+    let path = folder.path().join("tokenizer.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("\"blue\":7", "\"blue\":70000")).unwrap();
+    let mut engine = load(folder.path(), Tier::Baseline, 1).unwrap();
+    let error = engine.embed(&["blue"], &mut Stages::new()).unwrap_err().to_string();
+    assert!(error.contains("tokenizer.json") && error.contains("70000"), "{error}");
+}
+
+mod hub {
+    use super::*;
+    use std::collections::HashMap;
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// How the server answers.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Manner {
+        Honest,
+        /// Closes the connection before the weights are all sent.
+        Truncates,
+        /// Says 401 to everything.
+        Denies,
+    }
+
+    /// A hub on loopback that serves files by name, as the real one does: `GET` with a range, `etag`, `x-repo-commit`.
+    struct Server {
+        endpoint: String,
+        requests: Arc<AtomicUsize>,
+        tokens: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl Server {
+        fn start(files: HashMap<String, Vec<u8>>, manner: Manner) -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let endpoint = format!("http://{}", listener.local_addr().unwrap());
+            let requests = Arc::new(AtomicUsize::new(0));
+            let tokens = Arc::new(Mutex::new(Vec::new()));
+            let (count, seen) = (requests.clone(), tokens.clone());
+            std::thread::spawn(move || {
+                for stream in listener.incoming().flatten() {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    let _ = answer(stream, &files, manner, &seen);
+                }
+            });
+            Self { endpoint, requests, tokens }
+        }
+    }
+
+    /// Answers one request and closes the connection.
+    fn answer(
+        mut stream: TcpStream,
+        files: &HashMap<String, Vec<u8>>,
+        manner: Manner,
+        tokens: &Mutex<Vec<String>>,
+    ) -> std::io::Result<()> {
+        let mut reader = BufReader::new(stream.try_clone()?);
+        let mut first = String::new();
+        reader.read_line(&mut first)?;
+        let mut range = None;
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line)? <= 2 {
+                break;
+            }
+            let (name, value) = line.trim().split_once(": ").unwrap_or_default();
+            match name.to_ascii_lowercase().as_str() {
+                "range" => range = value.strip_prefix("bytes=").map(str::to_owned),
+                "authorization" => tokens.lock().unwrap().push(value.to_owned()),
+                _ => {}
+            }
+        }
+        if manner == Manner::Denies {
+            return stream
+                .write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        }
+        let path = first.split(' ').nth(1).unwrap_or_default();
+        let Some(bytes) = path.strip_prefix("/org/tiny/resolve/main/").and_then(|name| files.get(name))
+        else {
+            return stream
+                .write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        };
+        let range = range.unwrap_or_else(|| "0-".to_owned());
+        let (start, end) = range.split_once('-').unwrap_or(("0", ""));
+        let start: usize = start.parse().unwrap_or(0);
+        let end = end.parse().map_or(bytes.len(), |end: usize| (end + 1).min(bytes.len()));
+        let part = &bytes[start.min(end)..end];
+        let head = format!(
+            "HTTP/1.1 206 Partial Content\r\netag: \"{:x}\"\r\nx-repo-commit: c0ffee\r\ncontent-range: bytes {start}-{}/{}\r\n\
+             content-length: {}\r\nconnection: close\r\n\r\n",
+            bytes.len() + path.len() * 1_000_000,
+            end.max(1) - 1,
+            bytes.len(),
+            part.len()
+        );
+        stream.write_all(head.as_bytes())?;
+        let cut = manner == Manner::Truncates && path.ends_with(".safetensors") && part.len() > 1;
+        stream.write_all(if cut { &part[..part.len() / 2] } else { part })
+    }
+
+    fn files(folder: &Path, names: &[&str]) -> HashMap<String, Vec<u8>> {
+        names.iter().map(|name| ((*name).to_owned(), std::fs::read(folder.join(name)).unwrap())).collect()
+    }
+
+    const ALL: [&str; 5] =
+        ["config.json", "tokenizer.json", "modules.json", "1_Pooling/config.json", "model.safetensors"];
+
+    fn hub(server: &Server, cache: &Path) -> Hub {
+        Hub {
+            cache: cache.join("hub"),
+            endpoint: server.endpoint.clone(),
+            token: Some("secret".to_owned()),
+            offline: false,
+        }
+    }
+
+    #[test]
+    fn a_model_is_fetched_once_and_then_found_offline() {
+        let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        TinyModel::new(Dtype::F32, "mean_tokens", "gelu").write(folder.path(), "");
+        let server = Server::start(files(folder.path(), &ALL), Manner::Honest);
+        let hub = hub(&server, cache.path());
+        let fetched = hub.fetch("org/tiny", &mut Quiet).unwrap();
+        for name in ALL {
+            assert_eq!(
+                std::fs::read(fetched.join(name)).unwrap(),
+                std::fs::read(folder.path().join(name)).unwrap()
+            );
+        }
+        assert!(server.tokens.lock().unwrap().iter().all(|token| token == "Bearer secret"));
+        assert!(!server.tokens.lock().unwrap().is_empty());
+        load(&fetched, Tier::Baseline, 1).unwrap().embed(&["red"], &mut Stages::new()).unwrap();
+        let requests = server.requests.load(Ordering::SeqCst);
+        assert_eq!(hub.fetch("org/tiny", &mut Quiet).unwrap(), fetched);
+        assert_eq!(server.requests.load(Ordering::SeqCst), requests, "the second time asks nobody");
+        let offline = Hub { offline: true, endpoint: "http://127.0.0.1:1".to_owned(), ..hub.clone() };
+        assert_eq!(offline.fetch("org/tiny", &mut Quiet).unwrap(), fetched);
+        assert_eq!(offline.list(), ["org/tiny"]);
+        assert!(offline.remove("org/tiny").unwrap() && !offline.remove("org/tiny").unwrap());
+        let error = offline.fetch("org/tiny", &mut Quiet).unwrap_err().to_string();
+        assert!(error.contains("HF_HUB_OFFLINE") && error.contains("org/tiny"), "{error}");
+    }
+
+    #[test]
+    fn what_the_server_does_not_give_is_a_clear_error_and_leaves_no_model() {
+        let folder = tempfile::tempdir().unwrap();
+        TinyModel::new(Dtype::F32, "mean_tokens", "gelu").write(folder.path(), "");
+        for (names, manner, words) in [
+            (&ALL[..], Manner::Truncates, &["model.safetensors"][..]),
+            (&ALL[..], Manner::Denies, &["HF_TOKEN", "config.json"]),
+            (&ALL[..4], Manner::Honest, &["model.safetensors", "no such file"]),
+            (&[], Manner::Honest, &["config.json", "check the model's name"]),
+        ] {
+            let cache = tempfile::tempdir().unwrap();
+            let server = Server::start(files(folder.path(), names), manner);
+            let hub = hub(&server, cache.path());
+            let error = hub.fetch("org/tiny", &mut Quiet).unwrap_err().to_string();
+            assert!(words.iter().all(|word| error.contains(word)), "{error}");
+            assert!(!error.contains('\n') && !hub.holds("org/tiny"), "{error}");
+        }
+        let closed = Hub {
+            endpoint: "http://127.0.0.1:1".to_owned(),
+            cache: folder.path().join("empty"),
+            token: None,
+            offline: false,
+        };
+        let error = closed.fetch("org/tiny", &mut Quiet).unwrap_err().to_string();
+        assert!(error.contains("HF_ENDPOINT"), "{error}");
+    }
+}
