@@ -6,7 +6,7 @@
 pub(super) struct Element {
     pub(super) name: String,
     pub(super) text: String,
-    pub(super) children: Vec<Element>,
+    pub(super) children: Vec<Self>,
 }
 
 /// Elements deeper than this are no output of a driver.

@@ -9,9 +9,12 @@ static DISPATCH: &[&str] = &[
     "altivec", "vx", "lsx", "lasx", "v", "zv", "zba", "zbb",
 ];
 
-/// Single letters are whole names.
+/// Single letters are whole names, and `smep` protects the kernel, which has nothing to do with `sme`.
 fn dispatches(feature: &str) -> bool {
-    DISPATCH.iter().any(|start| if start.len() == 1 { feature == *start } else { feature.starts_with(start) })
+    feature != "smep"
+        && DISPATCH
+            .iter()
+            .any(|start| if start.len() == 1 { feature == *start } else { feature.starts_with(start) })
 }
 
 /// The facts that results depend on, one a line; no measured quantity, and nothing that changes while a machine runs.

@@ -16,8 +16,11 @@ pub(super) struct Evidence<'a> {
 /// What a check found: verdict, detail, remedy.
 type Answer = (ReadinessVerdict, String, Option<String>);
 
+/// A check; `None` where the file that it judges is not there.
+type Check = fn(&Evidence<'_>) -> Option<Answer>;
+
 /// Every check, in the order of the report; one whose file is not there is silent.
-static CHECKS: &[(&str, fn(&Evidence<'_>) -> Option<Answer>)] = &[
+static CHECKS: &[(&str, Check)] = &[
     ("steal", steal),
     ("load", load),
     ("pressure", pressure),
@@ -34,7 +37,7 @@ static CHECKS: &[(&str, fn(&Evidence<'_>) -> Option<Answer>)] = &[
 
 /// Runs the checks.
 pub(super) fn check(evidence: &Evidence<'_>) -> Vec<ReadinessCheck> {
-    let run = |(check, function): &(&str, fn(&Evidence<'_>) -> Option<Answer>)| {
+    let run = |(check, function): &(&str, Check)| {
         let (verdict, detail, remedy) = function(evidence)?;
         Some(ReadinessCheck { check: (*check).to_owned(), verdict, detail, remedy })
     };

@@ -22,7 +22,7 @@ static NEEDS: &[(Tier, &[&str])] = &[
 /// The tiers whose features are all there, lowest first; `baseline` always is.
 pub(super) fn tiers(features: &[String]) -> Vec<Tier> {
     let has = |name: &&str| features.iter().any(|feature| feature == name);
-    let above = NEEDS.iter().filter(|(_, needs)| needs.iter().all(|name| has(&name))).map(|row| row.0);
+    let above = NEEDS.iter().filter(|(_, needs)| needs.iter().all(&has)).map(|row| row.0);
     std::iter::once(Tier::Baseline).chain(above).collect()
 }
 

@@ -21,12 +21,10 @@ pub enum Detail {
     Verbose,
 }
 
-const LABEL: usize = 14;
-
 /// The machine as text.
 #[must_use]
 pub fn view(machine: &Machine, detail: Detail, style: Style) -> String {
-    let mut page = Page { text: String::new(), style };
+    let mut page = Page { text: String::new(), style, label: 14 };
     page.title(&title(machine));
     for (label, lines) in sections(machine) {
         page.section(label, &lines);
@@ -111,14 +109,20 @@ fn cache(cache: &Cache) -> String {
         CacheType::Unified => "",
     };
     let size = cache.size_bytes.map_or_else(|| "?".to_owned(), bytes);
-    let ways = cache.ways.map(|ways| format!(", {ways} ways")).unwrap_or_default();
+    let ways = cache.ways.map(|ways| format!("  {ways:>2} ways")).unwrap_or_default();
     let line = cache.line_bytes.map(|line| format!(", {line} B lines")).unwrap_or_default();
     let shared = match cache.shared_by_threads {
         1 => String::new(),
         threads => format!(", shared by {threads} threads"),
     };
-    format!("{:<3} {:>3} x {size:<9}{ways}{line}{shared}", format!("L{}{kind}", cache.level), cache.count)
-        .replacen(" ,", ",", 1)
+    format!(
+        "{:<3} {:>3} x {size:<8}{}",
+        format!("L{}{kind}", cache.level),
+        cache.count,
+        ways + &line + &shared
+    )
+    .trim_end()
+    .to_owned()
 }
 
 fn memory(machine: &Machine) -> Vec<String> {
@@ -198,7 +202,7 @@ fn gpu(gpu: &Gpu) -> String {
 /// What differs between two machines, as text.
 #[must_use]
 pub fn differences(rows: &[[&str; 4]], summary: &str, style: Style) -> String {
-    let mut page = Page { text: String::new(), style };
+    let mut page = Page { text: String::new(), style, label: 18 };
     page.title(summary);
     for [fact, here, there, meaning] in rows {
         page.section(fact, &[format!("{here}  ->  {there}"), (*meaning).to_owned()]);
@@ -210,6 +214,8 @@ pub fn differences(rows: &[[&str; 4]], summary: &str, style: Style) -> String {
 struct Page {
     text: String,
     style: Style,
+    /// Columns of the labels.
+    label: usize,
 }
 
 impl Page {
@@ -232,10 +238,10 @@ impl Page {
 
     /// A label and its lines; nothing without lines.
     fn section(&mut self, label: &str, lines: &[String]) {
-        let room = self.style.width.saturating_sub(LABEL + 2);
-        let mut label = label;
+        let room = self.style.width.saturating_sub(self.label + 2);
+        let (mut label, width) = (label, self.label);
         for line in lines.iter().flat_map(|line| wrap(line, room)) {
-            let padded = self.paint(&format!("{label:<LABEL$}"), "36");
+            let padded = self.paint(&format!("{label:<width$}"), "36");
             self.text.push_str(&format!("  {padded}{line}\n"));
             label = "";
         }
@@ -248,7 +254,8 @@ impl Page {
         }
         self.text.push('\n');
         self.line("Fit for measuring?", "1");
-        let room = self.style.width.saturating_sub(8 + LABEL + 2);
+        let column = self.label;
+        let room = self.style.width.saturating_sub(10 + column);
         for check in &machine.readiness {
             let (word, code) = match check.verdict {
                 ReadinessVerdict::Ok => ("ok", "32"),
@@ -256,10 +263,10 @@ impl Page {
                 ReadinessVerdict::Bad => ("bad", "31"),
             };
             let mut head =
-                format!("  {}  {:<LABEL$}  ", self.paint(&format!("{word:<4}"), code), check.check);
+                format!("  {}  {:<column$}  ", self.paint(&format!("{word:<4}"), code), check.check);
             for line in wrap(&check.detail, room) {
                 self.text.push_str(&format!("{head}{line}\n"));
-                head = " ".repeat(10 + LABEL);
+                head = " ".repeat(10 + column);
             }
             if let Some(remedy) = &check.remedy {
                 // A command is not wrapped: it is there to be copied.

@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_feature_without_its_saved_state_is_not_usable() {
-        let leaves = "1 1 0 0 0 => 0 0 18101000 0\n5 7 0 0 0 => 0 10020 0 0\n";
+        let leaves = "1 1 0 0 0 => 0 0 18001000 0\n5 7 0 0 0 => 0 10020 0 0\n";
         for (state, wanted) in [
             ("5 d 0 0 0 => e7 340 a80 0", vec!["fma", "avx", "avx2"]),
             ("5 d 0 0 0 => e7 a80 a80 0", vec!["fma", "avx", "avx2", "avx512f"]),
