@@ -4,9 +4,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::catalog::{self, Extensiveness, Resources};
+use crate::document::Tier;
 use crate::document::{Case, Machine};
 use crate::measure::{Plan, Samples, sample};
-use crate::simd::Tier;
 use crate::stats;
 use crate::sys::{Monotonic, Team};
 
