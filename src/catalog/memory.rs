@@ -10,6 +10,7 @@ use crate::document::{Case, Cost, Machine, Shape};
 use crate::kernels::stream::{self, SUMS, Stores};
 use crate::simd::Tier;
 use crate::sys::Team;
+use crate::sys::memory::PageAdvice;
 use crate::tensor::AlignedBuffer;
 use crate::workload::{Mismatch, OutputMut, Workload, compare_exact};
 
@@ -65,6 +66,14 @@ const STREAM_NT: Implementation = Implementation {
     tiers: &[Tier::Avx2, Tier::Avx512],
     threads: Threading::Parallel,
     about: "front to back, eight vectors a step, stores past the caches",
+};
+
+/// The same loads where every page needs a translation of its own: what huge pages are worth.
+const STREAM_SMALL_PAGES: Implementation = Implementation {
+    name: "stream-small-pages",
+    tiers: TIERS,
+    threads: Threading::Parallel,
+    about: "front to back as `stream`, on ordinary pages instead of huge ones",
 };
 
 macro_rules! levels {
@@ -217,7 +226,8 @@ impl Benchmark for Memory {
     fn implementations(&self) -> &[Implementation] {
         match (self.level, self.pattern) {
             (Level::Dram, Pattern::Write | Pattern::Copy | Pattern::Triad) => &[STREAM, STREAM_NT],
-            (Level::L1 | Level::L2 | Level::L3, _) | (Level::Dram, Pattern::Read) => &[STREAM],
+            (Level::Dram, Pattern::Read) => &[STREAM, STREAM_SMALL_PAGES],
+            (Level::L1 | Level::L2 | Level::L3, _) => &[STREAM],
         }
     }
 
@@ -258,7 +268,8 @@ impl Benchmark for Memory {
             _ => return Err(super::wrong_threads(case)),
         };
         let stores = stores_of(&case.implementation);
-        let running = Running { tier, stores, plan, team: resources.team.clone() };
+        let pages = pages_of(&case.implementation);
+        let running = Running { tier, stores, plan, pages, team: resources.team.clone() };
         let array = |index: u64| running.filled(resources.seed.wrapping_add(index), float);
         Ok(match self.pattern {
             Pattern::Read => Box::new(Reading {
@@ -281,6 +292,10 @@ fn stores_of(implementation: &str) -> Stores {
     if implementation == STREAM_NT.name { Stores::Streaming } else { Stores::Ordinary }
 }
 
+fn pages_of(implementation: &str) -> PageAdvice {
+    if implementation == STREAM_SMALL_PAGES.name { PageAdvice::Small } else { PageAdvice::Huge }
+}
+
 /// A number of magnitude 0.5 to 1, either sign.
 #[inline]
 fn float(bits: u32) -> f32 {
@@ -298,6 +313,7 @@ struct Running {
     tier: Tier,
     stores: Stores,
     plan: Plan,
+    pages: PageAdvice,
     team: Team,
 }
 
@@ -311,7 +327,11 @@ impl Running {
             bits = (bits ^ (bits >> 15)).wrapping_mul(0x85EB_CA77);
             bits ^ (bits >> 13)
         };
-        let mut array = AlignedBuffer::zeroed(self.plan.threads * self.plan.elements);
+        let len = self.plan.threads * self.plan.elements;
+        let mut array = match self.pages {
+            PageAdvice::Huge => AlignedBuffer::zeroed(len),
+            PageAdvice::Small => AlignedBuffer::zeroed_on_small_pages(len),
+        };
         self.each_part(&mut array, self.plan.elements, |thread, part| {
             for (index, slot) in part.iter_mut().enumerate() {
                 *slot = value(mixed(thread, index));

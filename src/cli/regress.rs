@@ -9,7 +9,7 @@ use crate::analysis::compare::{
     Comparison, ComparisonReport, Decision, Margin, ONE_RUN_NOTE, Refusal, compare,
 };
 use crate::catalog::{self, Extensiveness};
-use crate::document::{Document, read_document};
+use crate::document::{Conditions, Document, Run, read_document};
 use crate::machine::{Source, detect};
 use crate::measure::Plan;
 use crate::render;
@@ -54,24 +54,22 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
     let settings = load_here()?;
     let margin = args.max_regression.map_or_else(|| settings.margin(), Margin::around);
     let Some(path) = baseline_path(&args.baseline, &settings)? else {
-        context.note(&format!(
-            "no baseline {0:?} of this machine; `perfkit baseline record {0}` makes one",
-            args.baseline
-        ));
-        return Ok(Exit::NoBaseline);
+        return no_baseline(&args.baseline, margin, context);
     };
     let baseline = read_document(&path)?;
     let candidate = match &args.candidate {
         Some(path) => read_document(path)?,
-        None => {
-            context.warn_if_unoptimised();
-            let stop = stop_on_interrupt();
-            let document = measure_again(&baseline, &stop, context)?;
-            if stop.requested() {
-                return Ok(Exit::Interrupted);
+        None => match refused_beforehand(&baseline, args.allow_mismatch) {
+            Some(document) => document,
+            None => {
+                let stop = stop_on_interrupt();
+                let document = measure_again(&baseline, &stop, context)?;
+                if stop.requested() {
+                    return Ok(Exit::Interrupted);
+                }
+                document
             }
-            document
-        }
+        },
     };
     let comparison = compare(&baseline, &candidate, margin);
     let advisory = args.allow_mismatch && matches!(comparison.refused, Some(Refusal::OtherMachine(_)));
@@ -81,6 +79,30 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
     let report = ComparisonReport::new(&comparison, margin, budgets, decision, advisory);
     print(&report, &comparison, context)?;
     Ok(exit(decision))
+}
+
+fn no_baseline(name: &str, margin: Margin, context: &mut Context<'_>) -> anyhow::Result<Exit> {
+    let why = format!("no baseline {name:?} of this machine; `perfkit baseline record {name}` makes one");
+    if context.json {
+        let report = ComparisonReport::without_baseline(&why, margin);
+        writeln!(context.out, "{}", serde_json::to_string_pretty(&report)?)?;
+    }
+    context.note(&why);
+    Ok(Exit::NoBaseline)
+}
+
+/// An empty candidate of this machine and build, where comparing it would be refused anyway: then nothing is measured.
+fn refused_beforehand(baseline: &Document, allow_mismatch: bool) -> Option<Document> {
+    let machine = detect(Source::Live);
+    let here = Document {
+        schema: Document::SCHEMA.to_owned(),
+        run: Run { optimised: !cfg!(debug_assertions), ..Run::default() },
+        machine,
+        conditions: Conditions::default(),
+        outcomes: Vec::new(),
+    };
+    let other_machine = here.machine.fingerprint != baseline.machine.fingerprint && !allow_mismatch;
+    (other_machine || !here.run.optimised || !baseline.run.optimised).then_some(here)
 }
 
 fn exit(decision: Decision) -> Exit {

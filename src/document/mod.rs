@@ -16,7 +16,7 @@ pub use pattern::{CasePattern, PatternError};
 pub use results::{
     Conditions, Document, Latency, Measurement, Omission, Origin, Outcome, Peer, Run, SampleSeconds,
 };
-pub use store::{ReadError, read_document, schema_of, to_json, write_atomically};
+pub use store::{ReadError, read_document, schema_of, to_json, to_json_line, write_atomically};
 
 /// Part of a case's name.
 pub use crate::simd::Tier;

@@ -15,12 +15,12 @@ const LIMIT_BYTES: u64 = 256 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file could not be opened or read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {cause}")]
     Io {
         /// Which file.
         path: String,
-        /// Why.
-        source: std::io::Error,
+        /// Why; part of the sentence already, so not its source.
+        cause: std::io::Error,
     },
     /// It is not a document of ours.
     #[error("{path} is not a perfkit results document: {why}")]
@@ -45,7 +45,7 @@ pub enum ReadError {
 /// Reads a results document.
 pub fn read_document(path: &Path) -> Result<Document, ReadError> {
     let shown = path.display().to_string();
-    let io = |source| ReadError::Io { path: shown.clone(), source };
+    let io = |cause| ReadError::Io { path: shown.clone(), cause };
     let metadata = fs::metadata(path).map_err(io)?;
     let invalid = |why: String| ReadError::Invalid { path: shown.clone(), why };
     if metadata.len() > LIMIT_BYTES {
@@ -77,6 +77,11 @@ pub fn read_document(path: &Path) -> Result<Document, ReadError> {
 /// Pretty JSON with a newline at the end.
 pub fn to_json<T: Serialize>(value: &T) -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(value).map(|text| text + "\n")
+}
+
+/// JSON on one line with a newline at the end: for files that people do not read.
+pub fn to_json_line<T: Serialize>(value: &T) -> Result<String, serde_json::Error> {
+    serde_json::to_string(value).map(|text| text + "\n")
 }
 
 /// Writes a file whole or not at all: to a temporary file beside it, then renamed.

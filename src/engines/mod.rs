@@ -44,8 +44,11 @@ pub struct EngineRow {
     /// One sentence.
     pub about: &'static str,
     /// Makes one for a model and tier.
-    pub open: fn(Arc<Model>, Tier, Team) -> Result<Box<dyn Engine>, EngineError>,
+    pub open: Open,
 }
+
+/// Makes an engine for a model, a tier and threads.
+pub type Open = fn(Arc<Model>, Tier, Team) -> Result<Box<dyn Engine>, EngineError>;
 
 /// Every engine, the default first.
 pub static ENGINES: &[EngineRow] = &[EngineRow {

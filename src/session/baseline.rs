@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 
 use crate::document::{
-    Arm, Baseline, BaselineRun, Document, Machine, ReadError, read_document, to_json, write_atomically,
+    Arm, Baseline, BaselineRun, Document, Machine, ReadError, read_document, to_json_line, write_atomically,
 };
 
 use super::settings::Settings;
@@ -34,7 +34,8 @@ pub fn path_of(root: &Path, machine: &Machine, name: &str) -> anyhow::Result<Pat
 pub fn store(path: &Path, document: Document, arms: Vec<Arm>, reason: Option<String>) -> anyhow::Result<()> {
     let run = BaselineRun { id: document.run.id.clone(), started: document.run.started.clone(), arms };
     let runs = if run.arms.is_empty() { Vec::new() } else { vec![run] };
-    let text = to_json(&Baseline { document, runs, reason })?;
+    // One line: numbers of a run are not read by people, and version control keeps the file.
+    let text = to_json_line(&Baseline { document, runs, reason })?;
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }

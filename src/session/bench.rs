@@ -8,11 +8,12 @@ use anyhow::Context as _;
 
 use crate::analysis::roofline::{self, Wanted};
 use crate::catalog::{self, Extensiveness, PrepareError, Resources};
-use crate::document::{Arm, Case, Cost, Document, Machine, Omission, Origin, Outcome};
+use crate::document::{Arm, Case, Cost, Document, Machine, Omission, Origin, Outcome, Unknown};
 use crate::measure::{self, Plan, Samples};
 use crate::sys::{Rng, Team, threads};
 use crate::units::CpuList;
 
+use super::core_clock;
 use super::recorder::{self, Beginning, Recorder};
 use super::selection::{Selected, Selection, select};
 use super::{Observer, Stop};
@@ -122,19 +123,6 @@ fn is_peak_of(id: &str, dtype: &str) -> bool {
     id.starts_with("peak/") && id.rsplit_once('-').is_some_and(|(_, own)| own == dtype)
 }
 
-/// The case whose operations per second are the core clock.
-fn clock_case(machine: &Machine) -> Option<Case> {
-    let benchmark = catalog::benchmarks().find(|b| b.id().starts_with("clock/"))?;
-    let implementation = benchmark.implementations().first()?;
-    Some(Case {
-        benchmark: benchmark.id().to_owned(),
-        implementation: implementation.name.to_owned(),
-        tier: (*implementation.tiers.first()?).into(),
-        shape: benchmark.shapes(machine, Extensiveness::Quick).into_iter().next()?,
-        threads: NonZeroUsize::MIN,
-    })
-}
-
 /// Restricts this thread and all it starts to `cpus`; answers how many CPUs' worth of time remain.
 pub fn pin(cpus: Option<&CpuList>, machine: &Machine) -> anyhow::Result<NonZeroUsize> {
     let effective = NonZeroUsize::new(machine.limits.effective_cpus).unwrap_or(NonZeroUsize::MIN);
@@ -164,7 +152,7 @@ pub fn bench(
     let mut recorder = Recorder::new(machine, request.beginning.clone(), effective.get(), stop, observer);
     recorder.conditions_mut().pinned_cpus = request.cpus.as_ref().map(ToString::to_string);
     let mut bench = Bench::new(&request.plan, request.beginning.seed, recorder.document().machine.clone());
-    bench.clock(&mut recorder)?;
+    bench.clock(&mut recorder);
     bench.run(&schedule, &mut recorder)?;
     recorder.finish()
 }
@@ -203,22 +191,24 @@ impl Bench {
         self.again(&schedule.ceilings, recorder)
     }
 
-    /// Measures the core clock, which says what no ceiling can pass, and enters it among the machine's facts.
-    pub fn clock(&mut self, recorder: &mut Recorder<'_>) -> anyhow::Result<()> {
-        let Some(case) = clock_case(&self.machine) else { return Ok(()) };
-        self.phase("core clock", std::slice::from_ref(&case), recorder)?;
-        let measured = recorder.document().measured().find(|m| m.case == case);
-        // The fastest sample: whatever disturbs a dependent chain only ever makes it longer.
-        let hertz = measured.and_then(|m| {
-            let fastest = m.seconds.samples.iter().copied().reduce(f64::min)?;
-            Some(m.cost.flops / fastest)
-        });
-        if let Some(hertz) = hertz {
-            let machine = recorder.machine_mut();
-            machine.cpu.frequency.measured_hertz = Some(hertz);
-            machine.unknown.retain(|unknown| unknown.field != "cpu.frequency.measured_hertz");
+    /// Measures the core clock, which says what no ceiling can pass, and enters it among the machine's facts. Of
+    /// several measurements the highest stands: a ceiling may have been measured at any of them.
+    pub fn clock(&self, recorder: &mut Recorder<'_>) {
+        const FIELD: &str = "cpu.frequency.measured_hertz";
+        let stop = recorder.stop;
+        let measured = core_clock::measure(&self.machine, &|| stop.requested());
+        let machine = recorder.machine_mut();
+        match (measured, machine.cpu.frequency.measured_hertz) {
+            (Ok(hertz), known) => {
+                machine.cpu.frequency.measured_hertz = Some(known.map_or(hertz, |k| k.max(hertz)));
+                machine.unknown.retain(|unknown| unknown.field != FIELD);
+            }
+            (Err(_), Some(_)) => {}
+            (Err(reason), None) => {
+                machine.unknown.retain(|unknown| unknown.field != FIELD);
+                machine.unknown.push(Unknown { field: FIELD.to_owned(), reason });
+            }
         }
-        Ok(())
     }
 
     /// Measures cases in random order, but none a second time.
@@ -255,6 +245,7 @@ impl Bench {
     /// Measures the ceilings a second time, and those that a case stands above up to twice more; the best is kept.
     pub fn again(&mut self, ceilings: &[Case], recorder: &mut Recorder<'_>) -> anyhow::Result<()> {
         self.repeat("ceilings again", ceilings, recorder)?;
+        self.clock(recorder);
         for _ in 0..RETRIES {
             let passed = roofline::passed_ceilings(recorder.document());
             let passed: Vec<Case> = passed.into_iter().filter(|case| ceilings.contains(case)).collect();
@@ -279,7 +270,7 @@ impl Bench {
             // Its first measurement stands; a second that fails says nothing new.
             if let Ok((cost, samples)) = self.measure(case, recorder)
                 && let Outcome::Measured(measurement) = recorder::measurement(case, cost, &samples)
-                && let Some(drift) = recorder.keep_better(*measurement)
+                && let Some(drift) = recorder.keep_better(*measurement, &samples)
             {
                 self.drift = self.drift.max(drift);
             }

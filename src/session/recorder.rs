@@ -130,7 +130,7 @@ impl<'a> Recorder<'a> {
 
     /// Puts a further measurement of a case in the place of the one before, if its median is better. Answers by what
     /// share the two differ.
-    pub fn keep_better(&mut self, measurement: Measurement) -> Option<f64> {
+    pub fn keep_better(&mut self, measurement: Measurement, samples: &Samples) -> Option<f64> {
         let known = self.document.outcomes.iter_mut().find_map(|outcome| match outcome {
             Outcome::Measured(known) if known.case == measurement.case => Some(known),
             Outcome::Measured(_) | Outcome::Skipped(_) | Outcome::Failed(_) => None,
@@ -138,6 +138,7 @@ impl<'a> Recorder<'a> {
         let before = stats::median(&known.seconds.samples)?;
         let after = stats::median(&measurement.seconds.samples)?;
         if after < before {
+            self.arms.insert(measurement.case.clone(), arm(&measurement.case, samples));
             **known = measurement;
         }
         Some((after / before - 1.0).abs())

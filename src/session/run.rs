@@ -43,6 +43,7 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> anyhow::Result<Document> {
     let effective = pin(request.cpus.as_ref(), &machine)?;
+    check_model(request.model.as_ref())?;
     let (name, suite) = &request.suite;
     let plan = schedule_of(suite, &machine)?;
     let beginning = Beginning {
@@ -57,7 +58,7 @@ pub fn run(
     for omission in &plan.skipped {
         recorder.add(crate::document::Outcome::Skipped(omission.clone()))?;
     }
-    bench.clock(&mut recorder)?;
+    bench.clock(&mut recorder);
     bench.phase("ceilings", &plan.ceilings, &mut recorder)?;
     bench.phase("kernels", &plan.cases, &mut recorder)?;
     if let Some(model) = &request.model {
@@ -65,6 +66,17 @@ pub fn run(
     }
     bench.again(&plan.ceilings, &mut recorder)?;
     Ok(recorder.finish()?.0)
+}
+
+/// A model that cannot be loaded is said before a minute of measuring, not after. Generated ones always can.
+fn check_model(model: Option<&ModelSource>) -> anyhow::Result<()> {
+    match model {
+        Some(model @ (ModelSource::Folder(_) | ModelSource::Hub(_))) => {
+            model.load().with_context(|| format!("model {model}"))?;
+            Ok(())
+        }
+        Some(ModelSource::Builtin(_)) | None => Ok(()),
+    }
 }
 
 /// The embedding pipeline at the suite's batches.

@@ -3,8 +3,8 @@
 use std::num::NonZeroUsize;
 
 use crate::catalog::{self, Benchmark, Extensiveness, Implementation, Threading};
+use crate::document::Tier;
 use crate::document::{Case, CasePattern, Machine, Omission, Origin, Shape};
-use crate::simd::Tier;
 
 /// How many threads cases have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,6 +152,14 @@ fn add_filter(
             return Ok(());
         }
     }
+    let nowhere = |shape: &&Shape| {
+        catalog::benchmarks()
+            .all(|b| b.cost(shape).is_none() || !pattern.matches_text(&format!("{}/", b.id())))
+    };
+    let benchmark_exists = catalog::benchmarks().any(|b| pattern.matches_text(&format!("{}/", b.id())));
+    if let Some(shape) = selection.shapes.iter().find(nowhere).filter(|_| benchmark_exists) {
+        return Err(SelectionError::Shape(shape.to_string()));
+    }
     let words = catalog::FAMILIES
         .iter()
         .map(|f| f.name.to_owned())
@@ -172,7 +180,7 @@ fn exact_case(filter: &str) -> Option<Case> {
 #[must_use]
 pub fn absent_tier(case: &Case) -> Option<String> {
     let tier = case.tier.ours()?;
-    (!tier.is_available()).then(|| crate::simd::TierUnavailable(tier).to_string())
+    (!tier.is_available()).then(|| format!("this CPU or its system does not offer {tier}"))
 }
 
 /// How widely unspecified axes are expanded.
@@ -268,6 +276,7 @@ fn tiers(
             .filter(|tier| plain || selection.tiers.contains(tier))
             .collect();
     }
+    let possible = |tier: &&Tier| breadth == Breadth::Everything || of_this_architecture(**tier);
     let all = breadth == Breadth::Everything
         || selection.extensiveness == Extensiveness::Full
         || benchmark.id().starts_with("peak/");
@@ -277,7 +286,18 @@ fn tiers(
             || !tier.is_available()
             || (is_ceiling(benchmark.id()) && *tier == Tier::Baseline)
     };
-    implementation.tiers.iter().copied().filter(usual).collect()
+    implementation.tiers.iter().filter(possible).copied().filter(usual).collect()
+}
+
+/// Tiers of another architecture are not missing here: they are named when asked for, not reported as skipped.
+fn of_this_architecture(tier: Tier) -> bool {
+    match tier {
+        Tier::Baseline => true,
+        Tier::Sse41 | Tier::Avx2 | Tier::Avx512 | Tier::Avx512vnni | Tier::Avx512bf16 => {
+            std::env::consts::ARCH == "x86_64"
+        }
+        Tier::Neon | Tier::NeonDotprod => std::env::consts::ARCH == "aarch64",
+    }
 }
 
 fn thread_counts(

@@ -15,6 +15,8 @@ use crate::measure::Plan;
 pub const FILE_NAME: &str = "perfkit.toml";
 /// The settings that hold where no file says otherwise: this project's own.
 const DEFAULTS: &str = include_str!("../../perfkit.toml");
+/// With fewer samples a median has no interval of 95 %.
+const MEDIAN_SAMPLES: usize = 6;
 /// No settings file is larger.
 const LIMIT_BYTES: u64 = 1 << 20;
 
@@ -75,6 +77,7 @@ struct SuiteFile {
     cases: Vec<String>,
     extensiveness: Option<String>,
     seconds_per_case: Option<f64>,
+    max_samples: Option<usize>,
     embed: Vec<String>,
 }
 
@@ -172,6 +175,13 @@ fn read_suite(suite: SuiteFile) -> anyhow::Result<Suite> {
         Some(seconds) => plan.with_budget(seconds),
         None => plan,
     };
+    let plan = match suite.max_samples {
+        Some(few @ 0..MEDIAN_SAMPLES) => {
+            bail!("max_samples is at least {MEDIAN_SAMPLES}, which an interval of a median needs, not {few}")
+        }
+        Some(most) => Plan { max_samples: most, min_samples: plan.min_samples.min(most), ..plan },
+        None => plan,
+    };
     Ok(Suite { cases: suite.cases, extensiveness, plan, embed: suite.embed })
 }
 
@@ -212,6 +222,7 @@ mod tests {
             ("[suit.quick]\n", "suit"),
             ("[suite.q]\ncases=[\"a\"]\nextensiveness=\"slow\"\n", "slow"),
             ("[suite.q]\nseconds_per_case=0\n", "seconds_per_case"),
+            ("[suite.q]\nmax_samples=3\n", "max_samples"),
             ("[regress]\nmax_regression=-1\n", "max_regression"),
             ("[budget.b]\ncases=\"a\"\nmeasure=\"encode\"\nat_most=\"3 parsecs\"\n", "parsecs"),
             ("[budget.b]\ncases=\"a\"\nmeasure=\"encode\"\n", "at_most"),

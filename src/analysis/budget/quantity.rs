@@ -202,7 +202,7 @@ fn against(
         m.case.implementation == base
             && (&m.case.benchmark, &m.case.shape, m.case.threads)
                 == (&case.benchmark, &case.shape, case.threads)
-            && (m.case.tier == case.tier || m.case.tier == crate::simd::Tier::Baseline.into())
+            && (m.case.tier == case.tier || m.case.tier == crate::document::Tier::Baseline.into())
             && m.case != *case
     })?;
     let ratio = ratio_of_medians(&measurement.seconds.samples, &base.seconds.samples)?.interval;

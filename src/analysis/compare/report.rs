@@ -90,6 +90,26 @@ impl ComparisonReport {
     /// The schema that this version writes.
     pub const SCHEMA: &'static str = "perfkit.comparison/1";
 
+    /// What is said where there is nothing to compare with.
+    #[must_use]
+    pub fn without_baseline(why: &str, margin: Margin) -> Self {
+        Self {
+            schema: Self::SCHEMA.to_owned(),
+            verdict: "refused".to_owned(),
+            exit_code: Decision::NoBaseline.exit_code(),
+            refused: Some(why.to_owned()),
+            advisory: false,
+            lower_margin: margin.lower,
+            upper_margin: margin.upper,
+            changes: Vec::new(),
+            missing: Vec::new(),
+            new: Vec::new(),
+            machines: [String::new(), String::new()],
+            budgets: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
     /// A comparison with its decision.
     #[must_use]
     pub fn new(

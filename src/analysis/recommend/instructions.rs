@@ -1,8 +1,8 @@
 //! Advice about instructions: precision, vector width, hand-written kernels.
 
 use crate::analysis::roofline::{Ceiling, CeilingKind, ceilings, is_ceiling};
+use crate::document::Tier;
 use crate::document::{CaseTier, Document, Measurement};
-use crate::simd::Tier;
 
 use super::{Advice, Effect, factor, median};
 

@@ -2,8 +2,8 @@
 
 use std::num::NonZeroUsize;
 
+use crate::document::Tier;
 use crate::document::{Case, CaseTier, Cost, Machine};
-use crate::simd::Tier;
 
 /// A memory level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -10,8 +10,8 @@ use super::tile::{
     Columns, MAX_DEPTH, MAX_ROWS, Rows, Start, Target, VECTORS, load_row, multiply, tile_rows,
 };
 
-/// Bytes of the right operand that one block of columns and depth may take: half of a second-level cache of 1 MiB.
-const COLUMN_BLOCK_BYTES: usize = 512 << 10;
+/// Bytes of the right operand that one block of columns and depth may take: most of a second-level cache of 1 MiB.
+const COLUMN_BLOCK_BYTES: usize = 640 << 10;
 
 /// Rows of C whose tiles share one walk over the right operand.
 const ROW_BLOCK: usize = 16 * MAX_ROWS;
@@ -130,7 +130,9 @@ impl<B: Operand> SimdOp for Block<'_, B> {
     fn eval<S: Simd>(self, simd: S) {
         let width = VECTORS * S::LANES;
         let panels = self.columns.div_ceil(width);
-        let panels_at_once = (COLUMN_BLOCK_BYTES / (MAX_DEPTH * width * size_of::<f32>())).max(1);
+        // Blocks of like width: each copies the rows of A again, which a last block of two panels would not repay.
+        let most = (COLUMN_BLOCK_BYTES / (MAX_DEPTH * width * size_of::<f32>())).max(1);
+        let panels_at_once = panels.div_ceil(panels.div_ceil(most).max(1)).max(1);
         for (block, c) in self.c.chunks_mut((ROW_BLOCK * self.columns).max(1)).enumerate() {
             let a = &self.a[block * ROW_BLOCK * self.depth..];
             for first in (0..panels).step_by(panels_at_once) {

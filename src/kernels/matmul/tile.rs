@@ -93,6 +93,12 @@ fn tile<S: Simd, B: Columns, const ROWS: usize>(
         Start::Bias(bias) => load_row(simd, bias),
         Start::Zero | Start::Sum => [simd.zero(); VECTORS],
     };
+    // C is needed when the depth is done: its lines are asked for now.
+    for row in 0..ROWS {
+        let c = target.c.get(row * target.stride..).unwrap_or_default();
+        simd.prefetch(c);
+        simd.prefetch(c.get(S::LANES..).unwrap_or_default());
+    }
     let mut sums = [first; ROWS];
     for depth in 0..b.depth::<S>().min(MAX_DEPTH) {
         let b = b.vectors(simd, depth);
