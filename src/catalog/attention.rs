@@ -4,7 +4,7 @@ use super::inputs::{self, counts, fitting_counts};
 use super::prepared::{FloatWork, Tolerance};
 use super::{Benchmark, Extensiveness, Implementation, PrepareError, Resources, Threading};
 use crate::document::{Case, Cost, Machine, Shape};
-use crate::kernels::activation::EXP_FLOPS;
+use crate::kernels::activation::EXP_SHARE_FLOPS;
 use crate::kernels::attention::{self as kernel, Qkv, attention_scratch_len};
 use crate::simd::Tier;
 use crate::tensor::AlignedBuffer;
@@ -25,7 +25,7 @@ impl Benchmark for Attention {
         "Scaled dot-product attention of one text, every head, without a mask."
     }
     fn formula(&self) -> &str {
-        "H (T T (4 W + 22) + 2 T W) flops; reads 12 T H W bytes, writes 4 T H W"
+        "H (T T (4 W + 19) + 2 T W) flops; reads 12 T H W bytes, writes 4 T H W"
     }
     fn implementations(&self) -> &[Implementation] {
         &[
@@ -64,7 +64,7 @@ impl Benchmark for Attention {
         Some(Cost {
             // Two products of 2 T T W; a maximum, a difference, an exponential and an addition a score; and a product
             // for each scaled key and each output.
-            flops: heads * (tokens * tokens * (4.0 * width + 3.0 + EXP_FLOPS) + 2.0 * tokens * width),
+            flops: heads * (tokens * tokens * (4.0 * width + 3.0 + EXP_SHARE_FLOPS) + 2.0 * tokens * width),
             // The three projections read once and the output written once: what a head re-reads, it finds in the caches.
             core_bytes: 4.0 * side,
             // A store that misses reads its line first.

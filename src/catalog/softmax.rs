@@ -22,7 +22,7 @@ impl Benchmark for Rows {
         "Rows of scores to shares that add up to one."
     }
     fn formula(&self) -> &str {
-        "R (23 C + 1) flops; reads 4 R C bytes, writes 4 R C"
+        "R (20 C + 1) flops; reads 4 R C bytes, writes 4 R C"
     }
     fn implementations(&self) -> &[Implementation] {
         &[
@@ -57,7 +57,7 @@ impl Benchmark for Rows {
         let side = 4.0 * rows * columns;
         Some(Cost {
             // A maximum, a difference, an exponential, an addition and a product a score; a division a row.
-            flops: rows * ((4.0 + activation::EXP_FLOPS) * columns + 1.0),
+            flops: rows * ((4.0 + activation::EXP_SHARE_FLOPS) * columns + 1.0),
             // Read once and written once: the later passes over a row find it in L1.
             core_bytes: 2.0 * side,
             // A store that misses reads its line first.

@@ -1,12 +1,15 @@
 //! `perfkit detect`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 
 use super::{Context, Exit};
-use crate::document::{Machine, to_json};
-use crate::machine::{Source, detect, replace_gpus};
+use crate::document::{Confidence, FactSource, Machine, Unknown, to_json};
+use crate::machine::{Source, detect, differences, replace_gpus};
+use crate::render::machine::{Detail, Style, differences as render_differences, view};
+use crate::session::core_clock;
 
 /// Facts of this machine, or of a snapshot
 ///
@@ -47,10 +50,76 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
         let text = read_text(path)?;
         replace_gpus(&mut machine, &text).with_context(|| path.display().to_string())?;
     }
+    if args.measure {
+        context.warn_if_unoptimised();
+        measure(&mut machine, context);
+    }
+    let other = args.compare.as_deref().map(read_machine).transpose()?;
+    let style = Style { color: context.color, width: 80 };
     if context.json {
         context.out.write_all(to_json(&machine)?.as_bytes())?;
+        if other.is_some() {
+            context.note("--json prints the machine alone; without it --compare says what differs");
+        }
+    } else if let Some(other) = &other {
+        context.out.write_all(compare(&machine, other, style).as_bytes())?;
+    } else {
+        let detail = if args.verbose { Detail::Verbose } else { Detail::Brief };
+        context.out.write_all(view(&machine, detail, style).as_bytes())?;
     }
     Ok(Exit::Fine)
+}
+
+/// Fills the measured clock, or says why there is none.
+fn measure(machine: &mut Machine, context: &Context<'_>) {
+    const FIELD: &str = "cpu.frequency.measured_hertz";
+    let answer = core_clock::measure(&Arc::new(machine.clone()), &|| false);
+    machine.unknown.retain(|unknown| unknown.field != FIELD);
+    let field = FIELD.to_owned();
+    match answer {
+        Ok(hertz) => {
+            machine.cpu.frequency.measured_hertz = Some(hertz);
+            let source = "measured".to_owned();
+            machine.sources.push(FactSource { field, source, confidence: Confidence::Measured });
+        }
+        Err(reason) => {
+            context.note(&format!("the core clock was not measured: {reason}"));
+            machine.unknown.push(Unknown { field, reason });
+        }
+    }
+}
+
+/// What differs from another machine, and what that means.
+fn compare(here: &Machine, there: &Machine, style: Style) -> String {
+    let found = differences(here, there);
+    let summary = if here.fingerprint == there.fingerprint && found.is_empty() {
+        "The same machine as far as results depend on it."
+    } else if found.iter().any(|difference| difference.decisive) {
+        "Another machine: regress refuses to compare their results. This one -> the other:"
+    } else {
+        "The same machine, set otherwise: results compare with care. This one -> the other:"
+    };
+    let rows: Vec<[&str; 4]> = found.iter().map(|d| [&*d.fact, &*d.here, &*d.there, d.meaning]).collect();
+    render_differences(&rows, summary, style)
+}
+
+/// A machine from a file of `detect --json`, or from the results of a run.
+fn read_machine(path: &Path) -> anyhow::Result<Machine> {
+    let shown = path.display();
+    let text = read_text(path)?;
+    let value: serde_json::Value =
+        serde_json::from_str(&text).with_context(|| format!("{shown} is not JSON of detect or of a run"))?;
+    let value = value.get("machine").cloned().unwrap_or(value);
+    let schema = value.get("schema").and_then(|schema| schema.as_str()).unwrap_or_default();
+    match schema.strip_prefix("perfkit.machine/").map(str::parse::<u32>) {
+        Some(Ok(1)) => {}
+        Some(Ok(_)) => anyhow::bail!(
+            "{shown} has schema {schema}; this perfkit reads {}: use a newer one",
+            Machine::SCHEMA
+        ),
+        _ => anyhow::bail!("{shown} holds no machine: give a file of `perfkit detect --json` or of results"),
+    }
+    serde_json::from_value(value).with_context(|| format!("{shown} holds a machine that cannot be read"))
 }
 
 /// The folder must be there: a slip in a path is no unknown machine.

@@ -8,6 +8,7 @@ use super::progress::{Progress, stop_on_interrupt};
 use super::{Context, Exit};
 use crate::analysis::{budget, recommend};
 use crate::document::Document;
+use crate::engines::ModelSource;
 use crate::machine::{Source, detect};
 use crate::render;
 use crate::session::run::{Request, run as run_session};
@@ -28,7 +29,7 @@ pub(super) struct Args {
     full: bool,
     /// The embedding model: builtin:NAME, a folder, or a hub id
     #[arg(long, value_name = "MODEL", default_value = "builtin:minilm-l6")]
-    model: String,
+    model: ModelSource,
     /// Where the results and the report go
     #[arg(long, value_name = "DIR", default_value = "reports/latest")]
     out: PathBuf,
@@ -56,6 +57,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
     let request = Request {
         suite: (name.to_owned(), settings.suite(name)?.clone()),
         model: Some(args.model.clone()),
+        worker: std::env::current_exe().ok(),
         cpus: args.cpus.clone(),
         seed: args.seed.unwrap_or_else(random_seed),
         command: format!("run{mode}"),

@@ -70,10 +70,14 @@ impl SimdOp for Attend<'_> {
             for first in (0..self.tokens).step_by(ROWS) {
                 let rows: [usize; ROWS] = std::array::from_fn(|i| (first + i).min(self.tokens - 1));
                 head.scores(s, rows, keys, padded, scores);
+                // All largest scores first: they do not wait for one another, and the exponentials of a row do.
+                let mut shifts = [0.0; ROWS];
+                for (row, to) in scores.chunks_exact(padded).zip(&mut shifts) {
+                    *to = shift(s, &row[..self.tokens]);
+                }
                 let mut scales = [0.0; ROWS];
-                for (row, scale) in scores.chunks_exact_mut(padded).zip(&mut scales) {
-                    let row = &mut row[..self.tokens];
-                    *scale = reciprocal(exp_sum_in_place(s, row, shift(s, row)));
+                for ((row, shift), scale) in scores.chunks_exact_mut(padded).zip(shifts).zip(&mut scales) {
+                    *scale = reciprocal(exp_sum_in_place(s, &mut row[..self.tokens], shift));
                 }
                 let count = ROWS.min(self.tokens - first);
                 let out = &mut self.out[first * model_width + column..];

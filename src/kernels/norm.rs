@@ -8,35 +8,35 @@
 use super::lanes::{keep_first, whole_lanes};
 use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};
 
+/// Rows that go through each step together: a row's sum, root and quotient each wait long for the last step, and rows
+/// do not wait for one another.
+const BLOCK: usize = 4;
+
 struct LayerNorm<'a> {
     input: &'a [f32],
     residual: Option<&'a [f32]>,
-    gamma: &'a [f32],
-    beta: &'a [f32],
+    affine: Affine<'a>,
     epsilon: f32,
     out: &'a mut [f32],
+}
+
+/// The map per column.
+#[derive(Debug, Clone, Copy)]
+struct Affine<'a> {
+    gamma: &'a [f32],
+    beta: &'a [f32],
 }
 
 impl SimdOp for LayerNorm<'_> {
     type Output = ();
     #[inline(always)]
     fn eval<S: Simd>(self, s: S) {
-        let width = self.gamma.len();
-        let rows = self.input.chunks_exact(width).zip(self.out.chunks_exact_mut(width));
-        match self.residual {
-            None => {
-                for (row, out) in rows {
-                    let moments = moments(s, sum(s, row), row, self.epsilon);
-                    normalise(s, row, moments, self.gamma, self.beta, out);
-                }
-            }
-            Some(residual) => {
-                for ((row, out), residual) in rows.zip(residual.chunks_exact(width)) {
-                    let sum = add_and_sum(s, row, residual, out);
-                    let moments = moments(s, sum, out, self.epsilon);
-                    normalise_in_place(s, moments, self.gamma, self.beta, out);
-                }
-            }
+        let width = self.affine.gamma.len();
+        let block = BLOCK * width;
+        for (i, out) in self.out.chunks_mut(block).enumerate() {
+            let input = &self.input[i * block..][..out.len()];
+            let residual = self.residual.map(|residual| &residual[i * block..][..out.len()]);
+            self.affine.block(s, input, residual, self.epsilon, out);
         }
     }
 }
@@ -63,7 +63,7 @@ pub fn layer_norm(
     }
     let width = gamma.len();
     assert!(width > 0 && input.len().is_multiple_of(width), "{} floats are no rows of {width}", input.len());
-    dispatch(tier, LayerNorm { input, residual, gamma, beta, epsilon, out })
+    dispatch(tier, LayerNorm { input, residual, affine: Affine { gamma, beta }, epsilon, out })
 }
 
 /// Mean and reciprocal standard deviation of a row.
@@ -71,6 +71,39 @@ pub fn layer_norm(
 struct Moments {
     mean: f32,
     scale: f32,
+}
+
+impl Affine<'_> {
+    /// At most [`BLOCK`] rows.
+    #[inline(always)]
+    fn block<S: Simd>(self, s: S, input: &[f32], residual: Option<&[f32]>, epsilon: f32, out: &mut [f32]) {
+        let width = self.gamma.len();
+        let mut sums = [0.0; BLOCK];
+        let mut all = [Moments { mean: 0.0, scale: 0.0 }; BLOCK];
+        if let Some(residual) = residual {
+            let rows = input.chunks_exact(width).zip(residual.chunks_exact(width));
+            for (((row, residual), out), sum) in rows.zip(out.chunks_exact_mut(width)).zip(&mut sums) {
+                *sum = add_and_sum(s, row, residual, out);
+            }
+            for ((row, &sum), to) in out.chunks_exact(width).zip(&sums).zip(&mut all) {
+                *to = moments(s, sum, row, epsilon);
+            }
+            for (row, &moments) in out.chunks_exact_mut(width).zip(&all) {
+                normalise_in_place(s, moments, self.gamma, self.beta, row);
+            }
+        } else {
+            for (row, to) in input.chunks_exact(width).zip(&mut sums) {
+                *to = sum(s, row);
+            }
+            for ((row, &sum), to) in input.chunks_exact(width).zip(&sums).zip(&mut all) {
+                *to = moments(s, sum, row, epsilon);
+            }
+            let rows = input.chunks_exact(width).zip(out.chunks_exact_mut(width));
+            for ((row, out), &moments) in rows.zip(&all) {
+                normalise(s, row, moments, self.gamma, self.beta, out);
+            }
+        }
+    }
 }
 
 #[inline(always)]

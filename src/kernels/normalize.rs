@@ -33,7 +33,7 @@ pub fn l2(tier: Tier, rows: &mut [f32], width: usize) -> Result<(), TierUnavaila
 pub fn l2_into(tier: Tier, rows: &[f32], width: usize, out: &mut [f32]) -> Result<(), TierUnavailable> {
     check_rows(rows.len(), width);
     assert_eq!(rows.len(), out.len(), "the output is as long as the input");
-    dispatch(tier, Into { rows, width, out })
+    dispatch(tier, OutOfPlace { rows, width, out })
 }
 
 fn check_rows(len: usize, width: usize) {
@@ -64,13 +64,13 @@ impl SimdOp for InPlace<'_> {
     }
 }
 
-struct Into<'a> {
+struct OutOfPlace<'a> {
     rows: &'a [f32],
     width: usize,
     out: &'a mut [f32],
 }
 
-impl SimdOp for Into<'_> {
+impl SimdOp for OutOfPlace<'_> {
     type Output = ();
 
     #[inline(always)]

@@ -6,11 +6,15 @@
 //! becomes NaN in those places at least.
 
 use super::lanes::{Lanewise, keep_first, map_in_place, whole_lanes};
-use super::math::exp_above;
+use super::math::exp_share;
 use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};
 
 /// Shifted scores below it count as zero.
 const FLOOR: f32 = -80.0;
+
+/// Rows that go through each step together: a row's largest score, its sum and their consequences each wait long for
+/// the last step, and rows do not wait for one another.
+const BLOCK: usize = 4;
 
 struct Rows<'a> {
     data: &'a mut [f32],
@@ -21,10 +25,13 @@ impl SimdOp for Rows<'_> {
     type Output = ();
     #[inline(always)]
     fn eval<S: Simd>(self, s: S) {
-        for row in self.data.chunks_exact_mut(self.width) {
-            let shift = shift(s, row);
-            let sum = exp_sum_in_place(s, row, shift);
-            map_in_place(s, Scale(reciprocal(sum)), row);
+        for block in self.data.chunks_mut(BLOCK * self.width) {
+            let shifts = shifts(s, block, self.width);
+            let mut scales = [0.0; BLOCK];
+            for ((row, &shift), scale) in block.chunks_exact_mut(self.width).zip(&shifts).zip(&mut scales) {
+                *scale = reciprocal(exp_sum_in_place(s, row, shift));
+            }
+            scale(s, block, self.width, &scales);
         }
     }
 }
@@ -39,10 +46,34 @@ impl SimdOp for RowsInto<'_> {
     type Output = ();
     #[inline(always)]
     fn eval<S: Simd>(self, s: S) {
-        for (row, out) in self.input.chunks_exact(self.width).zip(self.out.chunks_exact_mut(self.width)) {
-            let sum = exp_sum(s, row, out, shift(s, row));
-            map_in_place(s, Scale(reciprocal(sum)), out);
+        let blocks = self.input.chunks(BLOCK * self.width).zip(self.out.chunks_mut(BLOCK * self.width));
+        for (block, out) in blocks {
+            let shifts = shifts(s, block, self.width);
+            let mut scales = [0.0; BLOCK];
+            let rows = block.chunks_exact(self.width).zip(out.chunks_exact_mut(self.width));
+            for (((row, out), &shift), scale) in rows.zip(&shifts).zip(&mut scales) {
+                *scale = reciprocal(exp_sum(s, row, out, shift));
+            }
+            scale(s, out, self.width, &scales);
         }
+    }
+}
+
+/// The [`shift`] of each row of a block.
+#[inline(always)]
+fn shifts<S: Simd>(s: S, block: &[f32], width: usize) -> [f32; BLOCK] {
+    let mut shifts = [0.0; BLOCK];
+    for (row, to) in block.chunks_exact(width).zip(&mut shifts) {
+        *to = shift(s, row);
+    }
+    shifts
+}
+
+/// Multiplies each row of a block by its number.
+#[inline(always)]
+fn scale<S: Simd>(s: S, block: &mut [f32], width: usize, scales: &[f32; BLOCK]) {
+    for (row, &scale) in block.chunks_exact_mut(width).zip(scales) {
+        map_in_place(s, Scale(scale), row);
     }
 }
 
@@ -96,12 +127,12 @@ fn exp_sum<S: Simd>(s: S, input: &[f32], out: &mut [f32], shift: f32) -> f32 {
     let (out, out_rest) = out.split_at_mut(whole);
     let mut sum = s.zero();
     for (x, y) in input.chunks_exact(S::LANES).zip(out.chunks_exact_mut(S::LANES)) {
-        let e = exp_above(s, s.sub(s.load(x), shift), FLOOR);
+        let e = exp_share(s, s.sub(s.load(x), shift), FLOOR);
         sum = s.add(sum, e);
         s.store(e, y);
     }
     if !input_rest.is_empty() {
-        let e = exp_above(s, s.sub(s.load_partial(input_rest), shift), FLOOR);
+        let e = exp_share(s, s.sub(s.load_partial(input_rest), shift), FLOOR);
         sum = s.add(sum, keep_first(s, e, input_rest.len(), 0.0));
         s.store_partial(e, out_rest);
     }
@@ -115,12 +146,12 @@ pub(super) fn exp_sum_in_place<S: Simd>(s: S, row: &mut [f32], shift: f32) -> f3
     let (row, rest) = row.split_at_mut(whole_lanes::<S>(row.len()));
     let mut sum = s.zero();
     for x in row.chunks_exact_mut(S::LANES) {
-        let e = exp_above(s, s.sub(s.load(x), shift), FLOOR);
+        let e = exp_share(s, s.sub(s.load(x), shift), FLOOR);
         sum = s.add(sum, e);
         s.store(e, x);
     }
     if !rest.is_empty() {
-        let e = exp_above(s, s.sub(s.load_partial(rest), shift), FLOOR);
+        let e = exp_share(s, s.sub(s.load_partial(rest), shift), FLOOR);
         sum = s.add(sum, keep_first(s, e, rest.len(), 0.0));
         s.store_partial(e, rest);
     }

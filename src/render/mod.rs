@@ -6,6 +6,7 @@
 pub mod figure;
 pub mod html;
 pub mod json;
+pub mod machine;
 pub mod page;
 pub mod report;
 pub mod terminal;

@@ -222,7 +222,7 @@ fn columns_that_fit(table: &Table, width: usize) -> Vec<usize> {
     let natural = |i: usize| {
         let cells = table.rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.text.chars().count());
         let title = table.columns[i].title.chars().count();
-        cells.chain([title]).max().unwrap_or(0).min(60) + 2
+        cells.chain([title]).max().unwrap_or(0).min(60) + 3
     };
     let widths: Vec<usize> = (0..table.columns.len()).map(natural).collect();
     let mut keep: Vec<usize> = (0..table.columns.len()).collect();

@@ -52,6 +52,15 @@ pub(super) fn factor(value: f64) -> String {
     format!("{} \u{d7}", units::significant(value, 3))
 }
 
+/// Two durations: `2.62 to 2.65 ms` where they share a unit.
+pub(super) fn between_seconds(low: f64, high: f64) -> String {
+    let (low, high) = (units::seconds(low), units::seconds(high));
+    match (low.split_once(' '), high.split_once(' ')) {
+        (Some((number, unit)), Some((_, other))) if unit == other => format!("{number} to {high}"),
+        (Some(_) | None, _) => format!("{low} to {high}"),
+    }
+}
+
 /// A signed change of a ratio: `+4.2 %`.
 pub(super) fn change(ratio: f64) -> String {
     if ratio.is_finite() { format!("{:+.1} %", (ratio - 1.0) * 100.0) } else { "-".to_owned() }

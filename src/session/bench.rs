@@ -83,7 +83,9 @@ pub fn schedule(selection: &Selection, machine: &Machine, roofs: Roofs) -> anyho
 
 /// The `memory` and `peak` cases whose outcome is a roof of `case` (every footprint and implementation that may be it).
 fn needed_ceilings(case: &Case, machine: &Machine) -> Vec<Case> {
-    let Some(cost) = catalog::find(&case.benchmark).and_then(|b| b.cost(&case.shape)) else {
+    let Some(cost) =
+        catalog::find(&case.benchmark).and_then(|b| b.cost_of(&case.implementation, &case.shape))
+    else {
         return Vec::new();
     };
     let mut cases = Vec::new();
@@ -100,7 +102,8 @@ fn needed_ceilings(case: &Case, machine: &Machine) -> Vec<Case> {
                     && (case.threads == NonZeroUsize::MIN || i.threads == catalog::Threading::Parallel)
             });
             for implementation in usable {
-                for shape in benchmark.shapes(machine, Extensiveness::Quick) {
+                let shapes = benchmark.shapes(machine, Extensiveness::Quick).into_iter();
+                for shape in shapes.filter(|shape| benchmark.fits_threads(shape, case.threads.get())) {
                     cases.push(Case {
                         benchmark: benchmark.id().to_owned(),
                         implementation: implementation.name.to_owned(),
@@ -117,6 +120,19 @@ fn needed_ceilings(case: &Case, machine: &Machine) -> Vec<Case> {
 
 fn is_peak_of(id: &str, dtype: &str) -> bool {
     id.starts_with("peak/") && id.rsplit_once('-').is_some_and(|(_, own)| own == dtype)
+}
+
+/// The case whose operations per second are the core clock.
+fn clock_case(machine: &Machine) -> Option<Case> {
+    let benchmark = catalog::benchmarks().find(|b| b.id().starts_with("clock/"))?;
+    let implementation = benchmark.implementations().first()?;
+    Some(Case {
+        benchmark: benchmark.id().to_owned(),
+        implementation: implementation.name.to_owned(),
+        tier: (*implementation.tiers.first()?).into(),
+        shape: benchmark.shapes(machine, Extensiveness::Quick).into_iter().next()?,
+        threads: NonZeroUsize::MIN,
+    })
 }
 
 /// Restricts this thread and all it starts to `cpus`; answers how many CPUs' worth of time remain.
@@ -148,6 +164,7 @@ pub fn bench(
     let mut recorder = Recorder::new(machine, request.beginning.clone(), effective.get(), stop, observer);
     recorder.conditions_mut().pinned_cpus = request.cpus.as_ref().map(ToString::to_string);
     let mut bench = Bench::new(&request.plan, request.beginning.seed, recorder.document().machine.clone());
+    bench.clock(&mut recorder)?;
     bench.run(&schedule, &mut recorder)?;
     recorder.finish()
 }
@@ -186,9 +203,28 @@ impl Bench {
         self.again(&schedule.ceilings, recorder)
     }
 
-    /// Measures cases in random order.
+    /// Measures the core clock, which says what no ceiling can pass, and enters it among the machine's facts.
+    pub fn clock(&mut self, recorder: &mut Recorder<'_>) -> anyhow::Result<()> {
+        let Some(case) = clock_case(&self.machine) else { return Ok(()) };
+        self.phase("core clock", std::slice::from_ref(&case), recorder)?;
+        let measured = recorder.document().measured().find(|m| m.case == case);
+        // The fastest sample: whatever disturbs a dependent chain only ever makes it longer.
+        let hertz = measured.and_then(|m| {
+            let fastest = m.seconds.samples.iter().copied().reduce(f64::min)?;
+            Some(m.cost.flops / fastest)
+        });
+        if let Some(hertz) = hertz {
+            let machine = recorder.machine_mut();
+            machine.cpu.frequency.measured_hertz = Some(hertz);
+            machine.unknown.retain(|unknown| unknown.field != "cpu.frequency.measured_hertz");
+        }
+        Ok(())
+    }
+
+    /// Measures cases in random order, but none a second time.
     pub fn phase(&mut self, name: &str, cases: &[Case], recorder: &mut Recorder<'_>) -> anyhow::Result<()> {
-        let mut order = cases.to_vec();
+        let known = |case: &&Case| recorder.document().outcomes.iter().any(|o| o.case() == *case);
+        let mut order: Vec<Case> = cases.iter().filter(|case| !known(case)).cloned().collect();
         self.rng.shuffle(&mut order);
         self.announce(name, order.len(), recorder);
         for case in &order {
@@ -258,7 +294,7 @@ impl Bench {
         let benchmark =
             catalog::find(&case.benchmark).ok_or_else(|| failed("no such benchmark".to_owned()))?;
         let cost = benchmark
-            .cost(&case.shape)
+            .cost_of(&case.implementation, &case.shape)
             .ok_or_else(|| failed(format!("the benchmark does not take the shape {}", case.shape)))?;
         let team = self.team(case.threads).map_err(|e| failed(format!("cannot start threads: {e}")))?;
         let resources = Resources { team, seed: self.seed, machine: Arc::clone(&self.machine) };

@@ -3,6 +3,7 @@
 pub mod baseline;
 pub mod bench;
 mod conditions;
+pub mod core_clock;
 pub mod embed;
 mod recorder;
 pub mod run;

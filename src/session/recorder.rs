@@ -122,6 +122,12 @@ impl<'a> Recorder<'a> {
         Ok(())
     }
 
+    /// Adds outcomes that the observer was told of already.
+    pub fn extend(&mut self, outcomes: Vec<Outcome>) -> anyhow::Result<()> {
+        self.document.outcomes.extend(outcomes);
+        self.journal()
+    }
+
     /// Puts a further measurement of a case in the place of the one before, if its median is better. Answers by what
     /// share the two differ.
     pub fn keep_better(&mut self, measurement: Measurement) -> Option<f64> {

@@ -1,12 +1,16 @@
 //! The whole job: ceilings, kernels, embedding, one document.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::catalog::Extensiveness;
-use crate::document::{Document, Machine};
+use anyhow::Context as _;
+
+use crate::document::{Document, Machine, Shape};
+use crate::engines::ModelSource;
 use crate::units::CpuList;
 
 use super::bench::{Bench, Roofs, Schedule, pin, schedule};
+use super::embed::EmbedPlan;
 use super::recorder::{Beginning, Recorder};
 use super::selection::Selection;
 use super::settings::Suite;
@@ -18,7 +22,9 @@ pub struct Request {
     /// The suite of perfkit.toml, and its name.
     pub suite: (String, Suite),
     /// The embedding model; `None` leaves the pipeline out.
-    pub model: Option<String>,
+    pub model: Option<ModelSource>,
+    /// The program that measures memory in a fresh process: this one.
+    pub worker: Option<PathBuf>,
     /// Restrict the process to these CPUs.
     pub cpus: Option<CpuList>,
     /// The seed of every random choice.
@@ -51,18 +57,39 @@ pub fn run(
     for omission in &plan.skipped {
         recorder.add(crate::document::Outcome::Skipped(omission.clone()))?;
     }
+    bench.clock(&mut recorder)?;
     bench.phase("ceilings", &plan.ceilings, &mut recorder)?;
     bench.phase("kernels", &plan.cases, &mut recorder)?;
+    if let Some(model) = &request.model {
+        embed(model, request, &mut recorder)?;
+    }
     bench.again(&plan.ceilings, &mut recorder)?;
     Ok(recorder.finish()?.0)
+}
+
+/// The embedding pipeline at the suite's batches.
+fn embed(model: &ModelSource, request: &Request, recorder: &mut Recorder<'_>) -> anyhow::Result<()> {
+    if recorder.stop.requested() {
+        return Ok(());
+    }
+    let suite = &request.suite.1;
+    let shapes = suite.embed.iter().map(|text| text.parse::<Shape>());
+    let plan = EmbedPlan {
+        shapes: shapes.collect::<Result<_, _>>().context("in a suite's `embed`")?,
+        extensiveness: suite.extensiveness,
+        sampling: suite.plan.clone(),
+        seed: request.seed,
+        worker: request.worker.clone(),
+        ..EmbedPlan::new(model.clone())
+    };
+    let machine = Arc::new(recorder.document().machine.clone());
+    let outcomes = super::embed::measure(&plan, &machine, recorder.observer, recorder.stop)?;
+    recorder.extend(outcomes)
 }
 
 /// The cases of a suite, with the ceilings that placing them needs.
 pub fn schedule_of(suite: &Suite, machine: &Machine) -> anyhow::Result<Schedule> {
     let mut selection = Selection::usual(machine, suite.extensiveness);
     selection.filters = suite.cases.clone();
-    if suite.extensiveness == Extensiveness::Quick {
-        selection.threads = super::selection::Threads::Usual;
-    }
     schedule(&selection, machine, Roofs::Needed)
 }

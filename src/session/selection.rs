@@ -197,7 +197,7 @@ fn expand(
         for tier in tiers(benchmark, implementation, selection, breadth) {
             for shape in &shapes {
                 let counts = thread_counts(benchmark, implementation, tier, selection, breadth);
-                for threads in counts {
+                for threads in counts.into_iter().filter(|n| benchmark.fits_threads(shape, n.get())) {
                     let case = Case {
                         benchmark: benchmark.id().to_owned(),
                         implementation: implementation.name.to_owned(),
@@ -245,10 +245,10 @@ fn shapes(
     selection.shapes.iter().filter(|shape| benchmark.cost(shape).is_some()).cloned().collect()
 }
 
-/// Whether a benchmark is a roof for others.
+/// Whether a benchmark says what the machine can do: a roof, or the core clock.
 #[must_use]
 pub fn is_ceiling(id: &str) -> bool {
-    id.starts_with("memory/") || id.starts_with("peak/")
+    ["memory/", "peak/", "clock/"].iter().any(|family| id.starts_with(family))
 }
 
 /// The tiers of an implementation that are asked for: absent ones too, so that they are skipped with a reason.

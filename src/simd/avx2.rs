@@ -157,11 +157,12 @@ impl Simd for Avx2 {
         self.mul(self.mul(a, factor(half)), factor(rest))
     }
     #[inline(always)]
-    fn add_to_exponent(self, a: __m256, n: __m256) -> __m256 {
-        // A NaN converts to 1 << 31, which the shift clears.
+    fn scale_from(self, a: __m256, n: __m256, x: __m256, floor: __m256) -> __m256 {
+        // 2^n by adding n to the exponent field. A NaN converts to 1 << 31, which the shift clears.
         let shifted = avx2!(_mm256_slli_epi32::<23>(self.to_i32(n)));
         let bits = avx2!(_mm256_castps_si256(a));
-        avx2!(_mm256_castsi256_ps(_mm256_add_epi32(bits, shifted)))
+        let scaled = avx2!(_mm256_castsi256_ps(_mm256_add_epi32(bits, shifted)));
+        avx2!(_mm256_andnot_ps(self.less(x, floor), scaled))
     }
     #[inline(always)]
     fn less(self, a: __m256, b: __m256) -> __m256 {
@@ -170,11 +171,6 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn select(self, mask: __m256, yes: __m256, no: __m256) -> __m256 {
         avx2!(_mm256_blendv_ps(no, yes, mask))
-    }
-    #[inline(always)]
-    fn zero_where_less(self, a: __m256, b: __m256, value: __m256) -> __m256 {
-        let less = self.less(a, b);
-        avx2!(_mm256_andnot_ps(less, value))
     }
     #[inline(always)]
     fn mask_bits(self, mask: __m256) -> u32 {

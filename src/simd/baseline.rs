@@ -114,13 +114,14 @@ impl Simd for Baseline {
         })
     }
     #[inline(always)]
-    fn add_to_exponent(self, a: V<f32>, n: V<f32>) -> V<f32> {
+    fn scale_from(self, a: V<f32>, n: V<f32>, x: V<f32>, floor: V<f32>) -> V<f32> {
         // n is integral, so adding 1.5 * 2^23 leaves it in the low bits; the conversion would saturate lane by lane.
         const MAGIC: f32 = 12_582_912.0;
-        map2(a, n, |a, n| {
+        let scaled = map2(a, n, |a, n| {
             let bits = a.to_bits().wrapping_add((n + MAGIC).to_bits() << 23);
             if n.is_nan() { a } else { f32::from_bits(bits) }
-        })
+        });
+        self.select(self.less(x, floor), self.zero(), scaled)
     }
     #[inline(always)]
     fn less(self, a: V<f32>, b: V<f32>) -> V<bool> {
@@ -129,10 +130,6 @@ impl Simd for Baseline {
     #[inline(always)]
     fn select(self, mask: V<bool>, yes: V<f32>, no: V<f32>) -> V<f32> {
         std::array::from_fn(|i| if mask[i] { yes[i] } else { no[i] })
-    }
-    #[inline(always)]
-    fn zero_where_less(self, a: V<f32>, b: V<f32>, value: V<f32>) -> V<f32> {
-        self.select(self.less(a, b), self.zero(), value)
     }
     #[inline(always)]
     fn mask_bits(self, mask: V<bool>) -> u32 {

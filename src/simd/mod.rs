@@ -184,7 +184,8 @@ pub trait SimdOp {
     fn eval<S: Simd>(self, simd: S) -> Self::Output;
 }
 
-/// Runs `op` with the instructions of `tier` (for tiers without vectors of their own, with those of the tier below).
+/// Runs `op` with the instructions of `tier`; a tier that adds none to [`Simd`] runs those of the tier it extends, which
+/// saves compiling every kernel again.
 pub fn dispatch<O: SimdOp>(tier: Tier, op: O) -> Result<O::Output, TierUnavailable> {
     let missing = TierUnavailable(tier);
     match tier {
@@ -195,18 +196,18 @@ pub fn dispatch<O: SimdOp>(tier: Tier, op: O) -> Result<O::Output, TierUnavailab
         #[cfg(target_arch = "x86_64")]
         Tier::Avx512 => Avx512::new().map(|simd| simd.run(op)).ok_or(missing),
         #[cfg(target_arch = "x86_64")]
-        Tier::Avx512vnni => Avx512Vnni::new().map(|simd| simd.run(op)).ok_or(missing),
+        Tier::Avx512vnni if Avx512Vnni::new().is_some() => dispatch(Tier::Avx512, op),
         #[cfg(target_arch = "x86_64")]
-        Tier::Avx512bf16 => Avx512Bf16::new().map(|simd| simd.run(op)).ok_or(missing),
+        Tier::Avx512bf16 if Avx512Bf16::new().is_some() => dispatch(Tier::Avx512, op),
         #[cfg(target_arch = "aarch64")]
         Tier::Neon => Neon::new().map(|simd| simd.run(op)).ok_or(missing),
         #[cfg(target_arch = "aarch64")]
-        Tier::NeonDotprod => NeonDotprod::new().map(|simd| simd.run(op)).ok_or(missing),
-        Tier::Sse41 => Err(missing),
+        Tier::NeonDotprod if NeonDotprod::new().is_some() => dispatch(Tier::Neon, op),
+        Tier::Sse41 | Tier::Avx512vnni | Tier::Avx512bf16 | Tier::NeonDotprod => Err(missing),
         #[cfg(not(target_arch = "x86_64"))]
-        Tier::Avx2 | Tier::Avx512 | Tier::Avx512vnni | Tier::Avx512bf16 => Err(missing),
+        Tier::Avx2 | Tier::Avx512 => Err(missing),
         #[cfg(not(target_arch = "aarch64"))]
-        Tier::Neon | Tier::NeonDotprod => Err(missing),
+        Tier::Neon => Err(missing),
     }
 }
 
@@ -270,15 +271,13 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     fn round(self, a: Self::F32) -> Self::F32;
     /// `a * 2^n` for integral `n` with a normal result or an underflow to zero (`-252 <= n <= 127`).
     fn scale_by_power_of_two(self, a: Self::F32, n: Self::F32) -> Self::F32;
-    /// `a * 2^n` for integral `n` by adding `n` to the exponent field: exact where `a` and the answer are normal
-    /// numbers, some number elsewhere. Where `a` and `n` are not numbers, neither is the answer.
-    fn add_to_exponent(self, a: Self::F32, n: Self::F32) -> Self::F32;
+    /// `a * 2^n` for integral `n`, but zero where `x < floor`: exact where `a` and the product are normal numbers, some
+    /// number elsewhere, and nowhere a denormal one on the way. Where `a` and `n` are not numbers, neither is the answer.
+    fn scale_from(self, a: Self::F32, n: Self::F32, x: Self::F32, floor: Self::F32) -> Self::F32;
     /// Whether `a < b` (false where one is not a number).
     fn less(self, a: Self::F32, b: Self::F32) -> Self::Mask;
     /// `yes` where the mask is set, else `no`.
     fn select(self, mask: Self::Mask, yes: Self::F32, no: Self::F32) -> Self::F32;
-    /// `value`, but zero where `a < b` (not where one is not a number): one instruction less than a selection.
-    fn zero_where_less(self, a: Self::F32, b: Self::F32, value: Self::F32) -> Self::F32;
     /// Bit `i` of the answer is set where lane `i` of the mask is.
     fn mask_bits(self, mask: Self::Mask) -> u32;
     /// The sum of the lanes.

@@ -166,11 +166,18 @@ macro_rules! implement_simd {
                 self.mul(self.mul(a, factor(half)), factor(rest))
             }
             #[inline(always)]
-            fn add_to_exponent(self, a: float32x4_t, n: float32x4_t) -> float32x4_t {
-                // A NaN converts to zero.
+            fn scale_from(
+                self,
+                a: float32x4_t,
+                n: float32x4_t,
+                x: float32x4_t,
+                floor: float32x4_t,
+            ) -> float32x4_t {
+                // 2^n by adding n to the exponent field. A NaN converts to zero.
                 let shifted = neon!(vshlq_n_s32::<23>(self.to_i32(n)));
                 let bits = neon!(vreinterpretq_s32_f32(a));
-                neon!(vreinterpretq_f32_s32(vaddq_s32(bits, shifted)))
+                let scaled = neon!(vreinterpretq_u32_s32(vaddq_s32(bits, shifted)));
+                neon!(vreinterpretq_f32_u32(vbicq_u32(scaled, vcltq_f32(x, floor))))
             }
             #[inline(always)]
             fn less(self, a: float32x4_t, b: float32x4_t) -> uint32x4_t {
@@ -179,11 +186,6 @@ macro_rules! implement_simd {
             #[inline(always)]
             fn select(self, mask: uint32x4_t, yes: float32x4_t, no: float32x4_t) -> float32x4_t {
                 neon!(vbslq_f32(mask, yes, no))
-            }
-            #[inline(always)]
-            fn zero_where_less(self, a: float32x4_t, b: float32x4_t, value: float32x4_t) -> float32x4_t {
-                let bits = neon!(vreinterpretq_u32_f32(value));
-                neon!(vreinterpretq_f32_u32(vbicq_u32(bits, vcltq_f32(a, b))))
             }
             #[inline(always)]
             fn mask_bits(self, mask: uint32x4_t) -> u32 {

@@ -30,8 +30,7 @@ impl SimdOp for Everything {
                 ("sqrt", s.sqrt(s.abs(x))),
                 ("round", s.round(x)),
                 ("scale", s.scale_by_power_of_two(x, s.round(y))),
-                ("exponent", s.add_to_exponent(x, s.round(y))),
-                ("zeroed", s.zero_where_less(x, y, x)),
+                ("scale from", s.scale_from(x, s.round(y), y, s.splat(-3.5))),
                 ("select", s.select(s.less(x, y), x, s.splat(7.0))),
                 ("i32", s.to_f32(s.add_i32(s.to_i32(x), s.splat_i32(3)))),
                 ("partial", s.load_partial(&a[..S::LANES - 1])),
@@ -74,16 +73,10 @@ fn every_operation_on_every_tier_equals_plain_arithmetic() {
                     "sqrt" => x.abs().sqrt(),
                     "round" => x.round_ties_even(),
                     "scale" => x * y.round_ties_even().exp2(),
-                    // Zero has no exponent to add to.
-                    "exponent" if x == 0.0 => got,
-                    "exponent" => x * y.round_ties_even().exp2(),
-                    "zeroed" => {
-                        if x < y {
-                            0.0
-                        } else {
-                            x
-                        }
-                    }
+                    "scale from" if y < -3.5 => 0.0,
+                    // Zero is not normal.
+                    "scale from" if x == 0.0 => got,
+                    "scale from" => x * y.round_ties_even().exp2(),
                     "select" => {
                         if x < y {
                             x

@@ -46,9 +46,9 @@ impl Number {
 fn short(text: String) -> String {
     match text.split_once(' ') {
         Some((number, unit)) if number.contains('.') => {
-            format!("{} {unit}", number.trim_end_matches('0').trim_end_matches('.'))
+            format!("{} {unit}", number.trim_end_matches('0').trim_end_matches('.')).trim_end().to_owned()
         }
-        _ => text,
+        Some(_) | None => text.trim_end().to_owned(),
     }
 }
 
@@ -72,6 +72,8 @@ pub struct Axis {
     pub range: (f64, f64),
     /// How ticks are written.
     pub number: Number,
+    /// Where ticks stand; at round values where it is empty.
+    pub ticks_at: Vec<f64>,
 }
 
 /// More decades than any quantity here spans; a range is cut to it, so that a hostile value cannot stretch a picture.
@@ -100,6 +102,7 @@ impl Axis {
             scale: Scale::Log,
             range: (low / padding.max(1.01), high * padding.max(1.01)),
             number,
+            ticks_at: Vec::new(),
         }
     }
 
@@ -107,7 +110,13 @@ impl Axis {
     pub(super) fn from_zero(title: &str, values: impl IntoIterator<Item = f64>, number: Number) -> Self {
         let high = values.into_iter().filter(|v| v.is_finite()).fold(0.0_f64, f64::max).min(1e300);
         let high = if high > 0.0 { high } else { 1.0 };
-        Self { title: title.to_owned(), scale: Scale::Linear, range: (0.0, high * 1.02), number }
+        Self {
+            title: title.to_owned(),
+            scale: Scale::Linear,
+            range: (0.0, high * 1.02),
+            number,
+            ticks_at: Vec::new(),
+        }
     }
 
     /// Named rows.
@@ -118,6 +127,7 @@ impl Axis {
             scale: Scale::Category(names),
             range: (0.0, count),
             number: Number::Plain,
+            ticks_at: Vec::new(),
         }
     }
 
@@ -138,6 +148,7 @@ impl Axis {
             Scale::Log => log_ticks(self.range, count),
             Scale::Category(_) => Vec::new(),
         };
+        let values = if self.ticks_at.is_empty() { values } else { self.ticks_at.clone() };
         values.into_iter().map(|value| (value, self.number.write(value))).collect()
     }
 }

@@ -27,7 +27,11 @@ pub fn fractions(document: &Document) -> Figure {
     let (rows, left_out) = top(rows, |(_, fraction)| *fraction);
     let bars = rows.iter().enumerate().map(|(category, (work, fraction))| {
         let roof = work.best.ceiling.as_ref().map_or("no roof", |ceiling| &*ceiling.name);
-        let label = format!("{} of {}", units::percent(*fraction), words::shorten(roof, 26));
+        let label = format!(
+            "{} of {}",
+            units::percent(*fraction),
+            words::shorten(roof.split(", ").next().unwrap_or_default(), 26)
+        );
         let hover = format!("{}\n{} of {roof}", work.best.case, units::percent(*fraction));
         (work.best.case.family(), Bar { category, from: 0.0, to: *fraction, label: Some(label), hover })
     });
@@ -243,6 +247,12 @@ fn throughput(
     });
     let common = common_part(&lines.keys().map(String::as_str).collect::<Vec<_>>());
     let all: Vec<(f64, f64)> = lines.values().flatten().map(|p| (p.0, p.1)).collect();
+    let mut measured: Vec<f64> = all.iter().map(|p| p.0).collect();
+    measured.sort_by(f64::total_cmp);
+    measured.dedup();
+    if measured.len() > 12 {
+        measured.clear();
+    }
     let series =
         lines.iter().take(8).enumerate().flat_map(|(i, (key, points))| curve(i, key, points, &common));
     Figure {
@@ -254,8 +264,8 @@ fn throughput(
             words::counted(lines.len(), "line", "lines")
         ),
         size: (1200.0, 560.0),
-        x: Axis::log(axis, all.iter().map(|p| p.0), 1.15, Number::Plain),
-        y: Axis::from_zero("Tokens per second", all.iter().map(|p| p.1 * 1.05), Number::Rate("tokens/s")),
+        x: Axis { ticks_at: measured, ..Axis::log(axis, all.iter().map(|p| p.0), 1.15, Number::Plain) },
+        y: Axis::from_zero("Tokens per second", all.iter().map(|p| p.1 * 1.05), Number::Rate("")),
         series: series.collect(),
         marks: Vec::new(),
     }

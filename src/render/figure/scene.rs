@@ -114,7 +114,7 @@ fn left_margin(figure: &Figure) -> f64 {
     match &figure.y.scale {
         Scale::Category(names) => {
             let widest = names.iter().map(|name| em_width(name) * TEXT).fold(0.0, f64::max);
-            (widest + 30.0).clamp(90.0, CATEGORY_WIDTH + 30.0)
+            (widest * 1.1 + 26.0).clamp(90.0, CATEGORY_WIDTH * 1.1 + 26.0)
         }
         Scale::Linear | Scale::Log => 104.0,
     }
@@ -314,7 +314,9 @@ impl Composer {
             let shape = Shape::Rect { x: left, y: y - height / 2.0, width, height };
             self.items.push(Item { shape, ink, opacity: 1.0, hover: Some(bar.hover.clone()) });
             if let Some(label) = &bar.label {
-                self.text((right.max(left) + 8.0, y + 4.5), label, SMALL, Anchor::Start, Ink::Text);
+                let width = em_width(label) * SMALL + 8.0;
+                let boxed = Boxed { x: right.max(left) + 6.0, y: y - 8.5, width, height: 17.0 };
+                self.patched_text(boxed, label, Anchor::Start, Ink::Text);
             }
         }
     }
@@ -360,7 +362,7 @@ impl Composer {
             for (&(x, y, ink, label), &at) in wanted.iter().zip(&moved) {
                 let side = if end == Anchor::End { -1.0 } else { 1.0 };
                 if (at - y).abs() > 3.0 {
-                    self.line((x, y), (x + side * 10.0, at), 1.0, Ink::Muted);
+                    self.line((x + side * 3.0, y), (x + side * 10.0, at), 1.0, Ink::Muted);
                 }
                 let width = em_width(label) * SMALL;
                 let x = x + side * 13.0;

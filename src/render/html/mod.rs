@@ -236,7 +236,7 @@ fn write_cell(out: &mut String, cell: &Cell, heads_row: bool, align: &str) {
         }
         None => String::new(),
     };
-    push(out, format_args!("<{open}{align}{number}>{text}{bar}</{close}>"));
+    push(out, format_args!("<{open}{align}{number}>{bar}{text}</{close}>"));
 }
 
 const fn align(align: Align) -> &'static str {

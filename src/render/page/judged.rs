@@ -44,8 +44,15 @@ pub(super) fn comparison(comparison: Option<&Comparison>) -> Option<Section> {
     if !picture.is_empty() {
         blocks.push(Block::Figure(Box::new(picture)));
     }
-    if !comparison.changes.is_empty() {
-        blocks.push(Block::Table(changes(&comparison.changes)));
+    let (same, different): (Vec<&Change>, Vec<&Change>) =
+        comparison.changes.iter().partition(|change| change.verdict == Verdict::Equivalent);
+    if !different.is_empty() {
+        let caption = "Time of the candidate against the baseline: more is slower";
+        blocks.push(Block::Table(changes(caption, different, false)));
+    }
+    if !same.is_empty() {
+        let folded = same.len() > 12;
+        blocks.push(Block::Table(changes("Cases shown to be as fast as before", same, folded)));
     }
     for (name, cases) in
         [("only in the baseline", &comparison.missing), ("only in the candidate", &comparison.new)]
@@ -67,8 +74,7 @@ fn tally(comparison: &Comparison) -> String {
     format!("{} of {}.", parts.join(", "), words::counted(comparison.changes.len(), "case", "cases"))
 }
 
-fn changes(changes: &[Change]) -> Table {
-    let mut sorted: Vec<&Change> = changes.iter().collect();
+fn changes(caption: &str, mut sorted: Vec<&Change>, folded: bool) -> Table {
     sorted.sort_by(|a, b| {
         (a.verdict, b.ratio.value)
             .partial_cmp(&(b.verdict, a.ratio.value))
@@ -87,7 +93,7 @@ fn changes(changes: &[Change]) -> Table {
         ]
     });
     Table {
-        caption: "Time of the candidate against the baseline: more is slower".to_owned(),
+        caption: caption.to_owned(),
         columns: vec![
             words_column("Case", 0),
             words_column("Verdict", 0),
@@ -97,7 +103,7 @@ fn changes(changes: &[Change]) -> Table {
             words_column("Evidence", 3),
         ],
         rows: rows.collect(),
-        folded: false,
+        folded,
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) fn roofline(facts: &Facts<'_>) -> Option<Section> {
         figures.push(figure::roofline(document));
     }
     figures.retain(|figure| !figure.is_empty());
+    // A second picture is worth its room where it shows more than a point or two.
+    figures.truncate(if figures.get(1).is_some_and(|figure| points(figure) > 2) { 2 } else { 1 });
     let blocks: Vec<Block> = figures.into_iter().map(|f| Block::Figure(Box::new(f))).collect();
     (!blocks.is_empty()).then(|| Section {
         id: "roofline",
@@ -27,6 +29,14 @@ pub(super) fn roofline(facts: &Facts<'_>) -> Option<Section> {
         ),
         blocks,
     })
+}
+
+fn points(figure: &figure::Figure) -> usize {
+    let count = |series: &figure::Series| match &series.data {
+        figure::Data::Points(_, points) => points.len(),
+        figure::Data::Line(_) | figure::Data::Bars(_) | figure::Data::Intervals(_) => 0,
+    };
+    figure.series.iter().map(count).sum()
 }
 
 /// The kernels: the best way to do each piece of work, then every way.
@@ -98,9 +108,7 @@ fn best(facts: &Facts<'_>, work: &[Work<'_>]) -> Table {
 fn every(facts: &Facts<'_>, work: &[Work<'_>]) -> Table {
     let rows = work.iter().flat_map(|work| &work.ways).map(|placement| {
         let summary = facts.time(&placement.case);
-        let interval = summary.map_or_else(Cell::none, |s| {
-            Cell::text(format!("{} to {}", units::seconds(s.low), units::seconds(s.high)))
-        });
+        let interval = summary.map_or_else(Cell::none, |s| Cell::text(words::between_seconds(s.low, s.high)));
         vec![
             Cell::text(placement.case.to_string()),
             time(facts, placement),

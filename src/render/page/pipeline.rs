@@ -57,8 +57,8 @@ fn name(measurement: &Measurement) -> Vec<Cell> {
 
 fn name_columns() -> Vec<super::Column> {
     vec![
-        words_column("Model", 3),
-        words_column("Engine", 2),
+        words_column("Model", 12),
+        words_column("Engine", 11),
         number_column("Shape", 0),
         number_column("Threads", 0),
     ]
@@ -133,29 +133,33 @@ fn latencies(cases: &[&Measurement]) -> Option<Table> {
             let sorted = stats::sorted(&latency.calls);
             let mut row = name(m);
             row.push(Cell::number(sorted.len() as f64, units::count(sorted.len() as u64)));
-            row.extend([0.5, 0.95, 0.99].map(|q| quantile(&sorted, q)));
+            row.extend([0.5, 0.95, 0.99].into_iter().flat_map(|q| quantile(&sorted, q)));
             row
         })
         .collect();
     let mut columns = name_columns();
-    columns.extend(["Calls", "p50", "p95", "p99"].map(|title| number_column(title, 0)));
+    columns.push(number_column("Calls", 1));
+    for name in ["p50", "p95", "p99"] {
+        columns.extend([number_column(name, 0), number_column(&format!("{name} interval"), 10)]);
+    }
     (!rows.is_empty()).then(|| Table {
-        caption: "Latency of single calls, with 95 % intervals".to_owned(),
+        caption: "Latency of single calls; intervals are of 95 %".to_owned(),
         columns,
         rows,
         folded: false,
     })
 }
 
-fn quantile(sorted: &[f64], q: f64) -> Cell {
+/// A quantile and its interval, or the number of calls that it would need.
+fn quantile(sorted: &[f64], q: f64) -> [Cell; 2] {
     match (stats::quantile_of_sorted(sorted, q), stats::quantile_interval(sorted, q, 0.95)) {
-        (Some(value), Some((low, high))) => {
-            let text =
-                format!("{} ({} to {})", units::seconds(value), units::seconds(low), units::seconds(high));
-            Cell::number(value, text)
-        }
+        (Some(value), Some((low, high))) => [
+            Cell::number(value, units::seconds(value)),
+            Cell::text(words::between_seconds(low, high)).tone(Tone::Quiet),
+        ],
         (Some(_) | None, _) => {
-            Cell::text(format!("needs {} calls", stats::samples_needed(q, 0.95))).tone(Tone::Quiet)
+            let needed = format!("needs {} calls", stats::samples_needed(q, 0.95));
+            [Cell::text(needed).tone(Tone::Quiet), Cell::none()]
         }
     }
 }

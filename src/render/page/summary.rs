@@ -58,7 +58,8 @@ fn fastest_pipeline<'a>(facts: &Facts<'a>) -> Option<(&'a Measurement, f64)> {
 }
 
 fn best_fraction<'f>(facts: &'f Facts<'_>) -> Option<(&'f Placement, f64)> {
-    let rated = facts.kernels().filter_map(|p| Some((p, *p.fraction.as_ref().ok()?)));
+    let work = facts.work();
+    let rated = work.iter().filter_map(|work| Some((work.best, *work.best.fraction.as_ref().ok()?)));
     rated.filter(|(_, fraction)| fraction.is_finite()).max_by(|a, b| a.1.total_cmp(&b.1))
 }
 

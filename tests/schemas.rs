@@ -1,0 +1,25 @@
+//! The JSON Schemas under `schemas/` are what the types say.
+
+use perfkit::document::{Document, Machine, schema_of, to_json};
+use perfkit::render::json::ComparisonDocument;
+
+#[test]
+fn the_committed_schemas_are_those_of_the_types() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+    let update = std::env::var_os("UPDATE_SCHEMAS").is_some();
+    let mut stale = Vec::new();
+    for (name, schema) in [
+        ("machine", schema_of::<Machine>()),
+        ("results", schema_of::<Document>()),
+        ("comparison", schema_of::<ComparisonDocument>()),
+    ] {
+        let path = folder.join(format!("perfkit.{name}.1.json"));
+        let text = to_json(&schema).unwrap();
+        if update {
+            std::fs::write(&path, &text).unwrap();
+        } else if std::fs::read_to_string(&path).unwrap_or_default() != text {
+            stale.push(path.display().to_string());
+        }
+    }
+    assert!(stale.is_empty(), "run `UPDATE_SCHEMAS=1 cargo test --test schemas`: {stale:?}");
+}
