@@ -150,7 +150,7 @@ fn parse(text: &str) -> anyhow::Result<Settings> {
         .with_context(|| format!("budget {name:?}"))
     });
     let max_regression = file.regress.max_regression.unwrap_or(f64::NAN);
-    if max_regression < 0.0 || max_regression > 10.0 {
+    if file.regress.max_regression.is_some_and(|share| !(0.0..=10.0).contains(&share)) {
         bail!("max_regression is a share such as 0.05, not {max_regression}");
     }
     Ok(Settings {
