@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::facts::{Facts, texts_per_second, tokens_per_second};
-use crate::analysis::compare::{Change, Comparison};
 use crate::analysis::roofline::Placement;
 use crate::document::{Case, Document, Measurement, Outcome};
 use crate::stats::{self, Summary};
+
+/// `perfkit.comparison/1`.
+pub use crate::analysis::compare::ComparisonReport as ComparisonDocument;
 
 /// The document with a `derived` object beside each measured outcome: what is computed when printed and never stored.
 ///
@@ -78,50 +78,6 @@ fn quantile(sorted: &[f64], q: f64) -> Value {
         }
         (Some(_) | None, _) => {
             json!({ "seconds": null, "calls_needed": stats::samples_needed(q, 0.95), "calls": sorted.len() })
-        }
-    }
-}
-
-/// `perfkit.comparison/1`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ComparisonDocument {
-    /// `perfkit.comparison/1`.
-    pub schema: String,
-    /// `slower`, `faster`, `equivalent`, `inconclusive`, or `refused`.
-    pub verdict: String,
-    /// What the command exits with.
-    pub exit_code: u8,
-    /// Why no verdict is given, where none is.
-    pub refused: Option<String>,
-    /// Cases in both documents.
-    pub changes: Vec<Change>,
-    /// Cases measured in the baseline alone.
-    pub missing: Vec<Case>,
-    /// Cases measured in the candidate alone.
-    pub new: Vec<Case>,
-    /// Fingerprints of the baseline's and the candidate's machine.
-    pub machines: [String; 2],
-}
-
-impl ComparisonDocument {
-    /// The schema that this version writes.
-    pub const SCHEMA: &'static str = "perfkit.comparison/1";
-
-    /// The document of a comparison that makes a command exit with `exit_code`.
-    #[must_use]
-    pub fn of(comparison: &Comparison, exit_code: u8) -> Self {
-        Self {
-            schema: Self::SCHEMA.to_owned(),
-            verdict: match comparison.refused {
-                Some(_) => "refused".to_owned(),
-                None => comparison.verdict().name().to_owned(),
-            },
-            exit_code,
-            refused: comparison.refused.as_ref().map(ToString::to_string),
-            changes: comparison.changes.clone(),
-            missing: comparison.missing.clone(),
-            new: comparison.new.clone(),
-            machines: comparison.machines.clone(),
         }
     }
 }
