@@ -1,5 +1,7 @@
 //! `perfkit embed` and `perfkit model` as a user meets them: files in and out, exit codes, one clear line on bad input.
 
+#![expect(clippy::unwrap_used, reason = "a test whose own set-up fails has failed")]
+
 use std::path::Path;
 
 use assert_cmd::Command;

@@ -1,6 +1,8 @@
 //! The native engine over a tiny random model in a folder of its own: against a plain float64 forward pass, for every
 //! number type and pooling mode; and what happens when a file of the folder is not what it should be.
 
+#![expect(clippy::unwrap_used, reason = "a test whose own set-up fails has failed")]
+
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;

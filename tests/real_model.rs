@@ -3,6 +3,8 @@
 //! `scripts/fetch-test-model` brings the model. Without it these tests say that they did nothing; with
 //! `PERFKIT_REQUIRE_MODEL=1` they fail then.
 
+#![expect(clippy::unwrap_used, reason = "a test whose own set-up fails has failed")]
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};

@@ -1,5 +1,7 @@
 //! `perfkit regress` end to end: documents in, verdict and exit code out.
 
+#![expect(clippy::unwrap_used, reason = "a test whose own set-up fails has failed")]
+
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
