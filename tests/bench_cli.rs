@@ -1,5 +1,7 @@
 //! `perfkit list`, `bench` and `baseline` from the outside.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot start the command has failed")]
+
 use assert_cmd::Command;
 
 fn perfkit(arguments: &[&str]) -> (i32, String, String) {

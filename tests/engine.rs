@@ -10,8 +10,8 @@ use perfkit::engines::hub::{Hub, Quiet};
 use perfkit::engines::native::{Encoder, NativeEngine};
 use perfkit::engines::{Engine, EngineError, ModelSource, builtin};
 use perfkit::simd::Tier;
+use perfkit::sys::Rng;
 use perfkit::sys::Team;
-use perfkit::sys::random::Rng;
 use perfkit::telemetry::Stages;
 
 mod tiny_model;

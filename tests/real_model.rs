@@ -10,8 +10,8 @@ use std::sync::{Arc, OnceLock};
 use perfkit::engines::native::{Encoder, NativeEngine};
 use perfkit::engines::{Engine, Model, ModelSource};
 use perfkit::simd::Tier;
+use perfkit::sys::Rng;
 use perfkit::sys::Team;
-use perfkit::sys::random::Rng;
 use perfkit::telemetry::Stages;
 
 /// The largest difference from the reference that an element may have.

@@ -323,3 +323,15 @@ fn the_page_says_machine_and_best_results_in_one_sentence() {
     assert!(page.headline.contains("texts/s of minilm-l6-f32"), "{}", page.headline);
     assert!(page.headline.ends_with("of its roof."), "{}", page.headline);
 }
+
+#[test]
+fn an_unoptimised_build_is_named_before_any_figure() {
+    let mut document = sample();
+    document.run.optimised = false;
+    for text in [
+        page(&document, &Extras::default()).headline,
+        terminal::document(&document, &Extras::default(), false, 80),
+    ] {
+        assert!(text.starts_with("Unoptimised build"), "{text}");
+    }
+}

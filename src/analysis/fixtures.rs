@@ -34,17 +34,6 @@ pub(crate) fn document(measurements: Vec<Measurement>) -> Document {
         machine: machine(),
         conditions: Conditions { effective_cpus: 2, ..Conditions::default() },
         outcomes: measurements.into_iter().map(|m| Outcome::Measured(Box::new(m))).collect(),
-        ..empty()
-    }
-}
-
-fn empty() -> Document {
-    Document {
-        schema: String::new(),
-        run: Run::default(),
-        machine: Machine::default(),
-        conditions: Conditions::default(),
-        outcomes: Vec::new(),
     }
 }
 

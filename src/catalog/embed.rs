@@ -199,7 +199,7 @@ impl EmbedBenchmark {
         let mut alone = Vec::with_capacity(texts.len() * engine.dimensions());
         let mut shortest: Option<(usize, Vec<u32>)> = None;
         for (row, text) in texts.iter().enumerate() {
-            let embedding = engine.embed(&[text], &mut crate::telemetry::Stages::new())?;
+            let embedding = engine.embed(&[text], &mut crate::engines::Stages::new())?;
             alone.extend(embedding.values.iter().map(|&x| f64::from(x)));
             let ids = model.tokenizer.ids(text)?;
             if shortest.as_ref().is_none_or(|(_, known)| ids.len() < known.len()) {

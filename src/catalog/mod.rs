@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::document::{Case, Cost, Extent, Machine, Shape};
 use crate::simd::Tier;
 use crate::sys::Team;
-use crate::workload::Workload;
+pub use crate::workload::Workload;
 
 mod activation;
 mod attention;

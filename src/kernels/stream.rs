@@ -226,7 +226,7 @@ impl SimdOp for Triad<'_> {
 #[expect(clippy::cast_possible_truncation, reason = "random bits")]
 mod tests {
     use super::*;
-    use crate::sys::random::Rng;
+    use crate::sys::Rng;
     use crate::tensor::AlignedBuffer;
 
     const LENGTHS: [usize; 9] = [0, 1, 15, 16, 17, 127, 128, 129, 1000];

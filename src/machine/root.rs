@@ -3,12 +3,12 @@
 //! What lies below the root is not trusted: a file is read up to a limit and only when it is a regular file, no link
 //! leads out of the root, and whatever cannot be read is simply not there.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::sys::files::open_regular;
 use crate::units::CpuList;
 
 /// A folder that holds `sys`, `proc` and perhaps more.
@@ -50,11 +50,7 @@ impl Root {
     /// The bytes of a file, the first 16 MiB at most.
     pub(super) fn bytes(&self, relative: &str) -> Option<Vec<u8>> {
         let path = self.resolve(relative)?;
-        // Without O_NONBLOCK a named pipe in a snapshot would wait for a writer for ever.
-        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).ok()?;
-        if !file.metadata().ok()?.is_file() {
-            return None;
-        }
+        let file = open_regular(&path).ok()?;
         let mut bytes = Vec::new();
         // Some files of sysfs exist and refuse to be read: absent, as far as we are concerned.
         file.take(Self::LIMIT_BYTES).read_to_end(&mut bytes).ok()?;

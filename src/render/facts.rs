@@ -52,7 +52,7 @@ impl<'a> Facts<'a> {
         self.time(case).map_or(f64::INFINITY, |time| time.median)
     }
 
-    /// Kernels (no pipelines, no ceilings) grouped by the work they do, in the order of the document.
+    /// Kernels (no pipelines, no ceilings) grouped by the work they do, in the order of their names.
     pub(super) fn work(&self) -> Vec<Work<'_>> {
         let mut order: Vec<(&str, &Shape, usize)> = Vec::new();
         let mut groups: HashMap<(&str, &Shape, usize), Vec<&Placement>> = HashMap::new();
@@ -67,6 +67,8 @@ impl<'a> Facts<'a> {
                 group.push(placement);
             }
         }
+        // The document's order is that of measuring, which is shuffled.
+        order.sort();
         order.iter().filter_map(|key| self.ranked(groups.remove(key)?)).collect()
     }
 

@@ -1,15 +1,15 @@
 //! The rate that a core really runs at, by a chain whose cycles are known.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::catalog::{self, Extensiveness, Resources};
-use crate::document::{Case, Machine};
+use crate::catalog::{self, Resources};
+use crate::document::{Case, Machine, ParseCaseError};
 use crate::measure::{Plan, Samples, sample};
-use crate::simd::Tier;
 use crate::stats;
 use crate::sys::{Monotonic, Team};
 
+/// About half a millisecond of dependent instructions.
+const CASE: &str = "clock/chain-u64/plain@baseline/1048576/t1";
 /// The core was busy with our chain for at least this share of a sample that counts.
 const UNDISTURBED: f64 = 0.99;
 /// With fewer such samples there is no answer.
@@ -19,16 +19,8 @@ const SPREAD: f64 = 0.04;
 
 /// Measures the core clock in hertz, or says why there is no answer.
 pub fn measure(machine: &Arc<Machine>, stop: &dyn Fn() -> bool) -> Result<f64, String> {
-    let benchmark = catalog::find("clock/chain-u64").ok_or("the catalog has no clock chain")?;
-    let shape =
-        benchmark.shapes(machine, Extensiveness::Quick).into_iter().next().ok_or("the chain has no shape")?;
-    let case = Case {
-        benchmark: benchmark.id().to_owned(),
-        implementation: "plain".to_owned(),
-        tier: Tier::Baseline.into(),
-        shape,
-        threads: NonZeroUsize::MIN,
-    };
+    let case: Case = CASE.parse().map_err(|error: ParseCaseError| error.to_string())?;
+    let benchmark = catalog::find(&case.benchmark).ok_or("the catalog has no clock chain")?;
     let resources = Resources { team: Team::single(), seed: 1, machine: Arc::clone(machine) };
     let mut workload = benchmark.prepare(&case, &resources).map_err(|error| error.to_string())?;
     let samples =

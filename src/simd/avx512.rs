@@ -327,7 +327,9 @@ impl DotBf16 for Avx512Bf16 {
     #[inline(always)]
     fn dot_bf16(self, acc: __m512, a: __m512i, b: __m512i) -> __m512 {
         // SAFETY: both types are 512 bits of plain data.
-        let (a, b): (__m512bh, __m512bh) = unsafe { (std::mem::transmute(a), std::mem::transmute(b)) };
+        let a = unsafe { std::mem::transmute::<__m512i, __m512bh>(a) };
+        // SAFETY: both types are 512 bits of plain data.
+        let b = unsafe { std::mem::transmute::<__m512i, __m512bh>(b) };
         avx512!(_mm512_dpbf16_ps(acc, a, b))
     }
 }

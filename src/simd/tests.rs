@@ -133,7 +133,7 @@ fn reductions_and_narrowing_are_right_on_every_tier() {
         assert_eq!(negative, signs, "{tier}");
         assert_eq!(bits, ones, "{tier}");
         for i in 0..n {
-            assert_eq!(i32::from(bytes[i]), (x[i] * 100.0).clamp(-128.0, 127.0) as i32, "{tier} lane {i}");
+            assert_eq!(f32::from(bytes[i]), (x[i] * 100.0).clamp(-128.0, 127.0), "{tier} lane {i}");
             assert_eq!(widened[i], f32::from(bytes[i]), "{tier} lane {i}");
         }
     }

@@ -1,7 +1,7 @@
 //! The only place that reads a clock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 /// A monotonic clock in nanoseconds; tests hand in [`Fake`].
 pub trait Clock: Sync {
@@ -109,7 +109,7 @@ fn clock_nanoseconds(clock: libc::clockid_t) -> u64 {
 #[must_use]
 #[expect(clippy::disallowed_types, reason = "this is the place that reads clocks")]
 pub fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
+    std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
 }
 
 /// `2026-01-31T23:59:59Z` from seconds since 1970 (the civil calendar by Hinnant's algorithm).

@@ -1,6 +1,7 @@
 //! What the layers above get from the system: clocks, threads, memory, resource counts, and seeded random numbers.
 
 pub mod clock;
+pub mod files;
 pub mod memory;
 pub mod random;
 pub mod resources;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use perfkit::sys::random::Rng;
+use perfkit::sys::Rng;
 
 const WIDTH: usize = 16;
 const HEADS: usize = 2;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::engines::Stages;
 use crate::engines::{Embeddings, Engine, EngineError};
-use crate::telemetry::Stages;
 use crate::workload::{Facts, Mismatch, OutputMut, Workload, compare_floats};
 
 /// How far an element may be from the double-precision answer, relative to the length of its vector (which is 1 where

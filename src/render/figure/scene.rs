@@ -134,7 +134,7 @@ fn right_margin(figure: &Figure) -> f64 {
         }
     });
     let widest = labels.map(|label| em_width(label) * SMALL).fold(0.0, f64::max);
-    (widest + 30.0).clamp(32.0, 300.0)
+    (widest * 1.08 + 30.0).clamp(32.0, 320.0)
 }
 
 struct Composer {

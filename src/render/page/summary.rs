@@ -48,7 +48,15 @@ pub(super) fn headline(facts: &Facts<'_>) -> String {
     if claims.is_empty() && kernels > 0 {
         claims.push(format!("{} measured", words::counted(kernels, "kernel was", "kernels were")));
     }
-    let processor = processor(&facts.document.machine);
+    let run = &facts.document.run;
+    let processor = match (run.optimised, run.interrupted) {
+        (false, _) => format!(
+            "Unoptimised build, so these figures mean nothing. {}",
+            processor(&facts.document.machine)
+        ),
+        (true, true) => format!("Interrupted run. {}", processor(&facts.document.machine)),
+        (true, false) => processor(&facts.document.machine),
+    };
     if claims.is_empty() { format!("{processor}.") } else { format!("{processor}: {}.", claims.join("; ")) }
 }
 

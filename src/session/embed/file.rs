@@ -8,9 +8,9 @@ use anyhow::Context as _;
 
 use super::input::{InputFormat, Texts};
 use super::output::Output;
+use crate::document::Tier;
 use crate::engines::{ENGINES, Engine, ModelSource};
 use crate::session::Stop;
-use crate::simd::Tier;
 use crate::sys::Team;
 use crate::telemetry::Stages;
 

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::{Observer, Stop, measurement};
+use crate::catalog::Workload;
 use crate::catalog::{Benchmark, EmbedBenchmark, Extensiveness, PrepareError, Resources};
+use crate::document::Tier;
 use crate::document::{Case, Latency, Machine, Measurement, Omission, Origin, Outcome, Shape};
 use crate::engines::native::NativeEngine;
 use crate::engines::{Model, ModelSource};
 use crate::measure::{self, Plan, Samples};
-use crate::simd::Tier;
 use crate::stats;
 use crate::sys::{Monotonic, Team};
-use crate::workload::Workload;
 
 mod file;
 mod input;
