@@ -149,12 +149,6 @@ fn parse(text: &str) -> anyhow::Result<Settings> {
         )
         .with_context(|| format!("budget {name:?}"))
     });
-<<<<<<< HEAD
-    let max_regression = file.regress.max_regression.unwrap_or(f64::NAN);
-    if file.regress.max_regression.is_some_and(|share| !(0.0..=10.0).contains(&share)) {
-        bail!("max_regression is a share such as 0.05, not {max_regression}");
-    }
-=======
     let max_regression = match file.regress.max_regression {
         Some(share) if !(0.0..=10.0).contains(&share) => {
             bail!("max_regression is a share such as 0.05, not {share}")
@@ -162,7 +156,6 @@ fn parse(text: &str) -> anyhow::Result<Settings> {
         Some(share) => share,
         None => f64::NAN,
     };
->>>>>>> session
     Ok(Settings {
         suites: suites.collect::<anyhow::Result<_>>()?,
         max_regression,
