@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Simd, SimdOp, Tier};
+use super::{Asked, Simd, SimdOp, Tier};
 
 /// Proof that the CPU has AVX2, FMA, F16C and POPCNT.
 #[derive(Debug, Clone, Copy)]
@@ -12,12 +12,15 @@ impl Avx2 {
     /// The token, where the CPU and its system offer the tier.
     #[must_use]
     pub fn new() -> Option<Self> {
+        static ASKED: Asked = Asked::new();
         // These must be the features that `run` enables.
-        let has = is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("fma")
-            && is_x86_feature_detected!("f16c")
-            && is_x86_feature_detected!("popcnt");
-        has.then_some(Self(()))
+        let has = || {
+            is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("fma")
+                && is_x86_feature_detected!("f16c")
+                && is_x86_feature_detected!("popcnt")
+        };
+        ASKED.or_ask(has).then_some(Self(()))
     }
 }
 

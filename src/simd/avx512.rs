@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{DotBf16, DotU8S8, Simd, SimdOp, Tier};
+use super::{Asked, DotBf16, DotU8S8, Simd, SimdOp, Tier};
 
 /// Proof that the CPU has AVX-512 F, BW, DQ and VL (and AVX2's cluster).
 #[derive(Debug, Clone, Copy)]
@@ -19,17 +19,21 @@ pub struct Avx512Bf16(());
 impl Avx512 {
     /// The token, where the CPU and its system offer the tier.
     #[must_use]
+    #[inline(always)]
     pub fn new() -> Option<Self> {
+        static ASKED: Asked = Asked::new();
         // These must be the features that `run` enables.
-        let has = is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("fma")
-            && is_x86_feature_detected!("f16c")
-            && is_x86_feature_detected!("popcnt");
-        has.then_some(Self(()))
+        let has = || {
+            is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("fma")
+                && is_x86_feature_detected!("f16c")
+                && is_x86_feature_detected!("popcnt")
+        };
+        ASKED.or_ask(has).then_some(Self(()))
     }
 }
 
@@ -37,7 +41,9 @@ impl Avx512Vnni {
     /// The token, where the CPU and its system offer the tier.
     #[must_use]
     pub fn new() -> Option<Self> {
-        (Avx512::new().is_some() && is_x86_feature_detected!("avx512vnni")).then_some(Self(()))
+        static ASKED: Asked = Asked::new();
+        let has = || Avx512::new().is_some() && is_x86_feature_detected!("avx512vnni");
+        ASKED.or_ask(has).then_some(Self(()))
     }
 }
 
@@ -45,7 +51,9 @@ impl Avx512Bf16 {
     /// The token, where the CPU and its system offer the tier.
     #[must_use]
     pub fn new() -> Option<Self> {
-        (Avx512::new().is_some() && is_x86_feature_detected!("avx512bf16")).then_some(Self(()))
+        static ASKED: Asked = Asked::new();
+        let has = || Avx512::new().is_some() && is_x86_feature_detected!("avx512bf16");
+        ASKED.or_ask(has).then_some(Self(()))
     }
 }
 

@@ -9,6 +9,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +54,36 @@ pub enum Tier {
     /// Advanced SIMD with SDOT and UDOT.
     #[serde(rename = "neon-dotprod")]
     NeonDotprod,
+}
+
+/// The answer to "does this CPU have it?", asked once: a kernel of a few nanoseconds notices eight tests of a bit.
+struct Asked(AtomicU8);
+
+impl Asked {
+    const NOT_YET: u8 = 0;
+    const NO: u8 = 1;
+    const YES: u8 = 2;
+
+    const fn new() -> Self {
+        Self(AtomicU8::new(Self::NOT_YET))
+    }
+
+    #[inline(always)]
+    fn or_ask(&self, ask: fn() -> bool) -> bool {
+        // Every thread that asks gets the same answer, so that no order is needed.
+        match self.0.load(Ordering::Relaxed) {
+            Self::YES => true,
+            Self::NO => false,
+            _ => self.ask(ask),
+        }
+    }
+
+    #[cold]
+    fn ask(&self, ask: fn() -> bool) -> bool {
+        let answer = ask();
+        self.0.store(if answer { Self::YES } else { Self::NO }, Ordering::Relaxed);
+        answer
+    }
 }
 
 /// One row of [`TIERS`].

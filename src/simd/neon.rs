@@ -3,7 +3,7 @@
 use std::arch::aarch64::*;
 use std::arch::is_aarch64_feature_detected;
 
-use super::{DotU8S8, Simd, SimdOp, Tier};
+use super::{Asked, DotU8S8, Simd, SimdOp, Tier};
 
 /// Proof that the CPU has Advanced SIMD.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +17,8 @@ impl Neon {
     /// The token, where the CPU and its system offer the tier.
     #[must_use]
     pub fn new() -> Option<Self> {
-        is_aarch64_feature_detected!("neon").then_some(Self(()))
+        static ASKED: Asked = Asked::new();
+        ASKED.or_ask(|| is_aarch64_feature_detected!("neon")).then_some(Self(()))
     }
 }
 
@@ -25,7 +26,9 @@ impl NeonDotprod {
     /// The token, where the CPU and its system offer the tier.
     #[must_use]
     pub fn new() -> Option<Self> {
-        (Neon::new().is_some() && is_aarch64_feature_detected!("dotprod")).then_some(Self(()))
+        static ASKED: Asked = Asked::new();
+        let has = || Neon::new().is_some() && is_aarch64_feature_detected!("dotprod");
+        ASKED.or_ask(has).then_some(Self(()))
     }
 }
 
