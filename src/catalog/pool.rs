@@ -50,6 +50,7 @@ pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
         masked: false,
         implementations: &[PLAIN, ROWS],
     },
+    &MeanBatch,
 ];
 
 const PLAIN: Implementation = Implementation {
@@ -162,6 +163,77 @@ impl Benchmark for Pool {
             "rows" => Box::new(FloatWork::new(reference, tolerance, move |out| {
                 // Tested above; and an output that is not written fails the check.
                 let _ = pool::pool(tier, how, &tokens, columns, mask.as_deref(), out);
+            })),
+            _ => return Err(inputs::no_such_implementation(case)),
+        })
+    }
+}
+
+/// TEXTSxROWSxCOLS: the means of several texts, so that a call for each of them stands beside one entry for all.
+struct MeanBatch;
+
+impl Benchmark for MeanBatch {
+    fn id(&self) -> &str {
+        "pool/mean-batch-f32"
+    }
+    fn about(&self) -> &str {
+        "The means of several texts' token vectors: what a call a text costs over one entry for all."
+    }
+    fn formula(&self) -> &str {
+        "T R C flops; reads 4 T R C bytes, writes 4 T C"
+    }
+    fn implementations(&self) -> &[Implementation] {
+        &[
+            PLAIN,
+            Implementation { name: "once", about: "the tier entered once for all texts", ..ROWS },
+            Implementation { name: "calls", about: "one call of the library a text", ..ROWS },
+        ]
+    }
+
+    fn shapes(&self, _: &Machine, _: Extensiveness) -> Vec<Shape> {
+        vec![Shape::new(&[4, 128, 384])]
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts are below 2^36")]
+    fn cost(&self, shape: &Shape) -> Option<Cost> {
+        let [texts, rows, columns] = counts(shape)?;
+        let (texts, rows, columns) = (texts as f64, rows as f64, columns as f64);
+        let (read, written) = (4.0 * texts * rows * columns, 4.0 * texts * columns);
+        Some(Cost {
+            flops: texts * rows * columns,
+            core_bytes: read + written,
+            // A store that misses reads its line first.
+            dram_bytes: read + 2.0 * written,
+            written_bytes: written,
+            working_set_bytes: read + written,
+        })
+    }
+
+    fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {
+        let [texts, rows, columns] =
+            fitting_counts(&case.shape, &resources.machine, |[t, r, c]| t * (4 * r * c + 16 * c))?;
+        let tier = inputs::tier(case)?;
+        let tokens = inputs::floats(texts * rows * columns, resources.seed);
+        let text = rows * columns;
+        let reference = tokens
+            .chunks_exact(text)
+            .flat_map(|tokens| pool::reference_pool(Pooling::Mean, tokens, columns, None))
+            .collect();
+        let tolerance = tolerance(Pooling::Mean, rows);
+        Ok(match &*case.implementation {
+            "plain" => Box::new(FloatWork::new(reference, tolerance, move |out| {
+                for (tokens, out) in tokens.chunks_exact(text).zip(out.chunks_exact_mut(columns)) {
+                    pool::plain_pool(Pooling::Mean, tokens, columns, None, out);
+                }
+            })),
+            "once" => Box::new(FloatWork::new(reference, tolerance, move |out| {
+                // Tested above; and an output that is not written fails the check.
+                let _ = pool::mean_batch(tier, &tokens, rows, columns, out);
+            })),
+            "calls" => Box::new(FloatWork::new(reference, tolerance, move |out| {
+                for (tokens, out) in tokens.chunks_exact(text).zip(out.chunks_exact_mut(columns)) {
+                    let _ = pool::pool(tier, Pooling::Mean, tokens, columns, None, out);
+                }
             })),
             _ => return Err(inputs::no_such_implementation(case)),
         })

@@ -21,7 +21,7 @@ pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
         about: "The dot product of two vectors in L1, many pairs a run.",
         formula: "S^2 pairs, S = min(8, max(1, floor(3072 / D))); a pair: 2 D flops, reads 8 D bytes, writes 4",
         measure: Measure::Dot,
-        implementations: &[PLAIN, SCALAR, VECTORS, CALLS],
+        implementations: &[PLAIN, SCALAR, VECTORS],
     },
     &Pairs {
         id: "similarity/cosine-f32",
@@ -52,12 +52,6 @@ const VECTORS: Implementation = Implementation {
     tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
     threads: Threading::Single,
     about: "partial sums that do not wait for each other",
-};
-const CALLS: Implementation = Implementation {
-    name: "calls",
-    tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
-    threads: Threading::Single,
-    about: "one call of the library a pair: its entry, checks and choice of tier each time",
 };
 const FOUR_ROWS: Implementation = Implementation {
     name: "four-rows",
@@ -152,16 +146,6 @@ impl Benchmark for Pairs {
             "scalar" if measure == Measure::Dot => {
                 Box::new(FloatWork::new(reference, tolerance, move |out| {
                     similarity::scalar_dot_pairs(&left, &right, width, out);
-                }))
-            }
-            "calls" if measure == Measure::Dot => {
-                Box::new(FloatWork::new(reference, tolerance, move |out| {
-                    for (i, slot) in out.iter_mut().enumerate() {
-                        let (a, b) =
-                            (&left[i / side * width..][..width], &right[i % side * width..][..width]);
-                        // A tier that is not there leaves what fails the check.
-                        *slot = similarity::dot(tier, a, b).unwrap_or(f32::NAN);
-                    }
                 }))
             }
             "vectors" => Box::new(FloatWork::new(reference, tolerance, move |out| {

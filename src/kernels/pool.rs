@@ -109,6 +109,49 @@ pub fn pool(
     dispatch(tier, Pool { how, tokens, width, mask, out })
 }
 
+/// The mean of each of several texts of `rows` tokens, in one entry of the tier: `out[t * width..][..width]` is that of
+/// `tokens[t * rows * width..][..rows * width]`.
+///
+/// # Errors
+/// When this CPU lacks the tier.
+///
+/// # Panics
+/// When the tokens are not whole texts or `out` does not hold one row a text.
+pub fn mean_batch(
+    tier: Tier,
+    tokens: &[f32],
+    rows: usize,
+    width: usize,
+    out: &mut [f32],
+) -> Result<(), TierUnavailable> {
+    let texts = out.len().checked_div(width).unwrap_or(0);
+    assert_eq!(out.len(), texts * width, "the output is whole rows");
+    assert_eq!(tokens.len(), texts * rows * width, "the tokens are whole texts");
+    dispatch(tier, MeanBatch { tokens, rows, width, out })
+}
+
+struct MeanBatch<'a> {
+    tokens: &'a [f32],
+    rows: usize,
+    width: usize,
+    out: &'a mut [f32],
+}
+
+impl SimdOp for MeanBatch<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<S: Simd>(self, simd: S) {
+        if self.rows == 0 || self.width == 0 {
+            return self.out.fill(0.0);
+        }
+        let texts = self.tokens.chunks_exact(self.rows * self.width);
+        for (tokens, out) in texts.zip(self.out.chunks_exact_mut(self.width)) {
+            Pool { how: Pooling::Mean, tokens, width: self.width, mask: None, out }.eval(simd);
+        }
+    }
+}
+
 fn check_lengths(tokens: &[f32], width: usize, mask: Option<&[u8]>, out: &[f32]) {
     assert_eq!(out.len(), width, "the output is one row");
     assert_eq!(tokens.len(), rows(tokens, width) * width, "the tokens are whole rows");
