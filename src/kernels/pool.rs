@@ -4,6 +4,8 @@
 //! every number is loaded once and nothing is written until the end; a block is as wide as the tier's registers
 //! allow, because short blocks read the rows in short strides.
 
+use std::marker::PhantomData;
+
 use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};
 
 /// How many rows become one.
@@ -106,7 +108,12 @@ pub fn pool(
     out: &mut [f32],
 ) -> Result<(), TierUnavailable> {
     check_lengths(tokens, width, mask, out);
-    dispatch(tier, Pool { how, tokens, width, mask, out })
+    match how {
+        Pooling::Mean => dispatch(tier, Pool::<Mean> { tokens, width, mask, out, how: PhantomData }),
+        Pooling::MeanSqrt => dispatch(tier, Pool::<MeanSqrt> { tokens, width, mask, out, how: PhantomData }),
+        Pooling::Max => dispatch(tier, Pool::<Max> { tokens, width, mask, out, how: PhantomData }),
+        Pooling::Cls => dispatch(tier, Pool::<Cls> { tokens, width, mask, out, how: PhantomData }),
+    }
 }
 
 /// The mean of each of several texts of `rows` tokens, in one entry of the tier: `out[t * width..][..width]` is that of
@@ -147,7 +154,7 @@ impl SimdOp for MeanBatch<'_> {
         }
         let texts = self.tokens.chunks_exact(self.rows * self.width);
         for (tokens, out) in texts.zip(self.out.chunks_exact_mut(self.width)) {
-            Pool { how: Pooling::Mean, tokens, width: self.width, mask: None, out }.eval(simd);
+            Pool::<Mean> { tokens, width: self.width, mask: None, out, how: PhantomData }.eval(simd);
         }
     }
 }
@@ -180,20 +187,36 @@ fn factor(how: Pooling, count: usize) -> f32 {
     }
 }
 
-struct Pool<'a> {
-    how: Pooling,
+/// A way of pooling that the compiler knows: with one that is only known at run time, the loops of all of them share
+/// a function, and the accumulators leave their registers.
+trait Way {
+    const HOW: Pooling;
+}
+
+macro_rules! ways {
+    ($($name:ident)*) => { $(
+        struct $name;
+        impl Way for $name {
+            const HOW: Pooling = Pooling::$name;
+        }
+    )* };
+}
+ways!(Mean MeanSqrt Max Cls);
+
+struct Pool<'a, W> {
     tokens: &'a [f32],
     width: usize,
     mask: Option<&'a [u8]>,
     out: &'a mut [f32],
+    how: PhantomData<W>,
 }
 
-impl SimdOp for Pool<'_> {
+impl<W: Way> SimdOp for Pool<'_, W> {
     type Output = ();
 
     #[inline(always)]
     fn eval<S: Simd>(self, simd: S) {
-        let count = match self.how {
+        let count = match W::HOW {
             Pooling::Cls => rows(self.tokens, self.width).min(1),
             Pooling::Mean | Pooling::MeanSqrt | Pooling::Max => kept(self.tokens, self.width, self.mask),
         };
@@ -203,12 +226,12 @@ impl SimdOp for Pool<'_> {
         }
         let all = self.tokens.chunks_exact(self.width);
         // A masked and an unmasked copy of the loop: the test of the mask costs a branch a row.
-        match self.mask.filter(|_| self.how != Pooling::Cls) {
+        match self.mask.filter(|_| W::HOW != Pooling::Cls) {
             Some(mask) => {
                 let real = all.zip(mask).filter(|(_, mask)| **mask != 0).map(|(row, _)| row);
-                reduce(simd, self.how, real, count, self.out);
+                reduce(simd, W::HOW, real, count, self.out);
             }
-            None => reduce(simd, self.how, all.take(count), count, self.out),
+            None => reduce(simd, W::HOW, all.take(count), count, self.out),
         }
     }
 }
