@@ -8,16 +8,12 @@ use crate::analysis::budget;
 use crate::analysis::compare::{
     Comparison, ComparisonReport, Decision, Margin, ONE_RUN_NOTE, Refusal, compare,
 };
-use crate::catalog::{self, Extensiveness};
 use crate::document::{Conditions, Document, Run, read_document};
 use crate::machine::{Source, detect};
-use crate::measure::Plan;
 use crate::render;
 use crate::session::baseline::{path_of, root};
-use crate::session::bench::{Request, Roofs, bench};
-use crate::session::selection::Selection;
+use crate::session::regress::measure_again;
 use crate::session::settings::{Settings, load_here};
-use crate::session::{Beginning, Stop};
 
 /// Judge a candidate against a baseline
 #[derive(Debug, clap::Args)]
@@ -63,7 +59,10 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
             Some(document) => document,
             None => {
                 let stop = stop_on_interrupt();
-                let document = measure_again(&baseline, &stop, context)?;
+                let mut progress = Progress::new(context);
+                let answer = measure_again(&baseline, detect(Source::Live), margin, &stop, &mut progress);
+                progress.finish();
+                let document = answer?;
                 if stop.requested() {
                     return Ok(Exit::Interrupted);
                 }
@@ -76,7 +75,8 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
     let budgets = budget::judge(&candidate, &settings.budgets);
     let broken = args.enforce_budgets && budget::any_broken(&budgets);
     let decision = Decision::of(&comparison, advisory, broken);
-    let report = ComparisonReport::new(&comparison, margin, budgets, decision, advisory);
+    let mut report = ComparisonReport::new(&comparison, margin, budgets, decision, advisory);
+    report.notes.extend(candidate.conditions.notes.iter().cloned());
     print(&report, &comparison, context)?;
     Ok(exit(decision))
 }
@@ -123,30 +123,6 @@ fn baseline_path(text: &str, settings: &Settings) -> anyhow::Result<Option<PathB
     }
     let path = path_of(&root(settings), &detect(Source::Live), text)?;
     Ok(path.is_file().then_some(path))
-}
-
-/// Measures the baseline's cases on this build, with the seed of its inputs.
-fn measure_again(baseline: &Document, stop: &Stop, context: &Context<'_>) -> anyhow::Result<Document> {
-    let machine = detect(Source::Live);
-    let known = |m: &&crate::document::Measurement| catalog::find(&m.case.benchmark).is_some();
-    let cases: Vec<String> = baseline.measured().filter(known).map(|m| m.case.to_string()).collect();
-    anyhow::ensure!(!cases.is_empty(), "the baseline holds no case of this catalog to measure again");
-    let request = Request {
-        selection: Selection { filters: cases, ..Selection::usual(&machine, Extensiveness::Default) },
-        plan: Plan::DEFAULT,
-        roofs: Roofs::Selected,
-        cpus: None,
-        beginning: Beginning {
-            command: "regress".to_owned(),
-            suite: baseline.run.suite.clone(),
-            seed: baseline.run.seed,
-            journal: None,
-        },
-    };
-    let mut progress = Progress::new(context);
-    let answer = bench(&request, machine, stop, &mut progress);
-    progress.finish();
-    Ok(answer?.0)
 }
 
 fn print(

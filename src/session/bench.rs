@@ -258,7 +258,8 @@ impl Bench {
         recorder.journal()
     }
 
-    fn repeat(&mut self, name: &str, cases: &[Case], recorder: &mut Recorder<'_>) -> anyhow::Result<()> {
+    /// Measures cases that were measured before, in random order; of each the better measurement is kept.
+    pub fn repeat(&mut self, name: &str, cases: &[Case], recorder: &mut Recorder<'_>) -> anyhow::Result<()> {
         let mut order = cases.to_vec();
         self.rng.shuffle(&mut order);
         self.announce(name, order.len(), recorder);

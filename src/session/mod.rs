@@ -6,6 +6,7 @@ mod conditions;
 pub mod core_clock;
 pub mod embed;
 mod recorder;
+pub mod regress;
 pub mod run;
 pub mod selection;
 pub mod settings;
