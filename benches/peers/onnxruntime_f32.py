@@ -20,7 +20,7 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-ROUNDS, PASSES, BATCH = 10, 3, 32
+ROUNDS, PASSES, BATCH = 7, 2, 32
 
 
 def serve(model, onnx_path, corpus, output):

@@ -198,16 +198,18 @@ impl EmbedBenchmark {
         let model = self.model()?;
         let mut alone = Vec::with_capacity(texts.len() * engine.dimensions());
         let mut shortest: Option<(usize, Vec<u32>)> = None;
+        let mut longest = 0;
         for (row, text) in texts.iter().enumerate() {
             let embedding = engine.embed(&[text], &mut crate::engines::Stages::new())?;
             alone.extend(embedding.values.iter().map(|&x| f64::from(x)));
             let ids = model.tokenizer.ids(text)?;
+            longest = longest.max(ids.len());
             if shortest.as_ref().is_none_or(|(_, known)| ids.len() < known.len()) {
                 shortest = Some((row, ids));
             }
         }
         let (row, ids) = shortest.unwrap_or_default();
-        Ok(Expected { alone, row, exact: self.answer(&model, &ids)? })
+        Ok(Expected { alone, row, exact: self.answer(&model, &ids)?, padded_tokens: texts.len() * longest })
     }
 
     fn workload(&self, case: &Case, resources: &Resources) -> Result<EmbedWorkload, EngineError> {

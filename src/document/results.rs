@@ -56,8 +56,6 @@ pub struct Run {
     pub interrupted: bool,
     /// The suite of perfkit.toml, if one was named.
     pub suite: Option<String>,
-    /// The version-control revision measured, where known, and whether the tree was modified.
-    pub revision: Option<String>,
 }
 
 /// What may have disturbed the run, as counted while it went on.

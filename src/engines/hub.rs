@@ -2,6 +2,7 @@
 //!
 //! The environment is the hub's own: `HF_HOME` (where the cache lies), `HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE`.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use hf_hub::api::Progress;
@@ -168,7 +169,16 @@ impl Hub {
     ) -> Result<(), EngineError> {
         let mut expected = 0;
         let meter = Meter { watcher, expected: &mut expected };
-        match api.download_with_progress(file.name, meter) {
+        // The library panics on some answers that no well-meant server gives (a redirect that leads nowhere).
+        let download = AssertUnwindSafe(|| api.download_with_progress(file.name, meter));
+        let Ok(answer) = catch_unwind(download) else {
+            return Err(self.failed(
+                id,
+                file.name,
+                "the server's answer cannot be understood; check HF_ENDPOINT",
+            ));
+        };
+        match answer {
             Ok(path) => {
                 // The library renames whatever it received: a connection that closed early must not become a model.
                 let got = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());

@@ -69,7 +69,6 @@ impl<'a> Recorder<'a> {
             optimised: !cfg!(debug_assertions),
             interrupted: false,
             suite: beginning.suite,
-            revision: None,
         };
         let known = Conditions { effective_cpus, ..Conditions::default() };
         Self {

@@ -50,7 +50,8 @@ pub(super) fn batch_knee(document: &Document) -> Option<Advice> {
     })
 }
 
-/// A batch of mixed lengths pays for padding: its positions (fact `padded_tokens`) exceed its tokens by over 15 %.
+/// A batch of mixed lengths padded to its longest text (fact `padded_tokens`) has over 15 % more positions than tokens:
+/// what an engine that pads computes for nothing.
 #[expect(clippy::cast_precision_loss, reason = "counts of tokens are small")]
 pub(super) fn padding_waste(document: &Document) -> Option<Advice> {
     let waste = |m: &Measurement| {
@@ -64,12 +65,11 @@ pub(super) fn padding_waste(document: &Document) -> Option<Advice> {
         .filter_map(|m| Some((m, waste(m)?)))
         .max_by(|a, b| a.1.total_cmp(&b.1))?;
     (share > 1.15).then(|| Advice {
-        action: "sort texts by length before batching (or batch by token count), so that a batch holds little padding".to_owned(),
-        why: format!(
-            "a batch of mixed texts computes {} the positions that its tokens need",
-            factor(share)
-        ),
+        action: "in an engine that pads, sort texts by length before batching (or batch by token count); the native engine \
+                 does not pad"
+            .to_owned(),
+        why: format!("padded to its longest text, this batch has {} the positions that its tokens need", factor(share)),
         evidence: vec![worst.case.clone()],
-        effect: Effect::Computed(share, "positions over tokens of the batch, if all work grew with positions"),
+        effect: Effect::Computed(share, "positions over tokens of the batch: an engine that pads computes all of them"),
     })
 }

@@ -20,6 +20,8 @@ pub(super) struct Expected {
     pub(super) row: usize,
     /// That embedding, in double precision.
     pub(super) exact: Arc<Vec<f64>>,
+    /// Positions of the batch if every text were padded to the longest.
+    pub(super) padded_tokens: usize,
 }
 
 /// One batch through one engine.
@@ -44,12 +46,14 @@ impl Workload for EmbedWorkload {
         self.answer = self.engine.embed(&texts, &mut self.stages);
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "a batch has far fewer than 2^52 tokens")]
     fn facts(&mut self) -> Facts {
         Facts {
             stages: self.stages.seconds().collect(),
             total_seconds: Some(self.stages.total_seconds()),
             tokens: self.answer.as_ref().ok().map(|embeddings| embeddings.tokens as u64),
             texts: Some(self.texts.len() as u64),
+            extra: [("padded_tokens", self.expected.padded_tokens as f64)].into(),
             ..Facts::default()
         }
     }

@@ -14,9 +14,6 @@ pub(super) fn subtitle(document: &Document) -> String {
     if run.seconds > 0.0 {
         parts.push(format!("took {}", units::seconds(run.seconds)));
     }
-    if let Some(revision) = &run.revision {
-        parts.push(format!("revision {revision}"));
-    }
     parts.retain(|part| !part.is_empty());
     parts.join(" \u{b7} ")
 }
