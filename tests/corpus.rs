@@ -1,7 +1,5 @@
 //! The texts under `corpus/`, and the vocabulary trained on them.
 
-#![expect(clippy::unwrap_used, reason = "a test whose own set-up fails has failed")]
-
 use std::collections::HashSet;
 use std::path::Path;
 
