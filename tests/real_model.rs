@@ -4,6 +4,7 @@
 //! `PERFKIT_REQUIRE_MODEL=1` they fail then.
 
 #![expect(clippy::unwrap_used, reason = "a test whose own set-up fails has failed")]
+#![expect(clippy::print_stdout, reason = "a test that skips says what and why")]
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
