@@ -1,7 +1,5 @@
 //! Reports of a realistic document and of odd ones.
 
-#![expect(clippy::unwrap_used, reason = "a test whose own set-up fails has failed")]
-
 use std::path::{Path, PathBuf};
 
 use perfkit::analysis::budget::{BudgetResult, BudgetVerdict};
