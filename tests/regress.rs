@@ -119,6 +119,20 @@ fn every_exit_code_has_its_document() {
 }
 
 #[test]
+fn a_baseline_that_is_not_there_has_its_own_code() {
+    let folder = Folder::new();
+    folder.write("new.json", &base());
+    for (baseline, remedy) in [("gone.json", "bench --out gone.json"), ("nightly", "baseline record nightly")]
+    {
+        let (code, stdout, stderr) =
+            folder.regress(&["--baseline", baseline, "--candidate", "new.json", "--json"]);
+        let json: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+        assert_eq!((code, &json["exit_code"]), (5, &5.into()), "{baseline}");
+        assert!(stderr.contains(remedy), "{stderr}");
+    }
+}
+
+#[test]
 fn a_copy_with_one_case_a_tenth_slower_names_it() {
     let folder = Folder::new();
     folder.write("base.json", &base());

@@ -82,7 +82,11 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
 }
 
 fn no_baseline(name: &str, margin: Margin, context: &mut Context<'_>) -> anyhow::Result<Exit> {
-    let why = format!("no baseline {name:?} of this machine; `perfkit baseline record {name}` makes one");
+    let why = if names_a_file(name) {
+        format!("there is no file {name}; `perfkit bench --out {name}` makes one")
+    } else {
+        format!("no baseline {name:?} of this machine; `perfkit baseline record {name}` makes one")
+    };
     if context.json {
         let report = ComparisonReport::without_baseline(&why, margin);
         writeln!(context.out, "{}", serde_json::to_string_pretty(&report)?)?;
@@ -118,11 +122,15 @@ fn exit(decision: Decision) -> Exit {
 /// A file where there is one of that name, else the stored baseline of this machine, else nothing.
 fn baseline_path(text: &str, settings: &Settings) -> anyhow::Result<Option<PathBuf>> {
     let file = Path::new(text);
-    if file.is_file() || text.contains(['/', '.']) {
-        return Ok(Some(file.to_path_buf()));
+    if file.is_file() || names_a_file(text) {
+        return Ok(file.exists().then(|| file.to_path_buf()));
     }
     let path = path_of(&root(settings), &detect(Source::Live), text)?;
     Ok(path.is_file().then_some(path))
+}
+
+fn names_a_file(text: &str) -> bool {
+    text.contains(['/', '.'])
 }
 
 fn print(

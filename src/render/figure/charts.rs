@@ -90,15 +90,17 @@ pub fn speedups(document: &Document) -> Figure {
 pub fn bandwidth(document: &Document) -> Figure {
     let facts = Facts::of(document);
     let ceilings = facts.best_ceilings(CeilingKind::Bandwidth, |c| {
-        Some((c.case.threads.get(), c.level.clone().unwrap_or_default(), c.what.clone()))
+        let level = c.level.clone().unwrap_or_default();
+        Some((c.case.threads.get(), distance(&level), level, c.what.clone()))
     });
     let ceilings = &ceilings[..ceilings.len().min(ROWS)];
-    let levels: BTreeSet<&str> = ceilings.iter().map(|c| c.level.as_deref().unwrap_or_default()).collect();
+    let levels: BTreeSet<(usize, &str)> =
+        ceilings.iter().filter_map(|c| c.level.as_deref()).map(|level| (distance(level), level)).collect();
     let name = |c: &crate::analysis::roofline::Ceiling| {
         let level = c.level.as_deref().unwrap_or("memory").to_uppercase();
         format!("{level} {}, {}", c.what, words::threads(c.case.threads.get()))
     };
-    let series = levels.iter().enumerate().map(|(i, level)| {
+    let series = levels.iter().enumerate().map(|(i, (_, level))| {
         let bars =
             ceilings.iter().enumerate().filter(|(_, c)| c.level.as_deref().unwrap_or_default() == *level);
         let bar = |(category, c): (usize, &&crate::analysis::roofline::Ceiling)| {
@@ -119,6 +121,11 @@ pub fn bandwidth(document: &Document) -> Figure {
         Axis::from_zero("Bandwidth", ceilings.iter().map(|c| c.per_second), Number::Rate("B/s")),
         series.collect(),
     )
+}
+
+/// How far a memory level is from the core: the number of a cache, memory last.
+fn distance(level: &str) -> usize {
+    level.strip_prefix('l').and_then(|number| number.parse().ok()).unwrap_or(usize::MAX)
 }
 
 /// Where the time of a text goes, stage by stage.
