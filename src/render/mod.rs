@@ -1,6 +1,6 @@
 //! What to say about a document, and the writers that say it.
 //!
-//! [`page`] decides what is said; [`terminal`], [`markdown`], [`csv`], [`junit`], [`json`] and [`html`] say it;
+//! [`page`] decides what is said; [`terminal`], `markdown`, `csv`, `junit`, [`json`] and [`html`] say it;
 //! [`figure`] is the one model of a picture, with a writer for files and one for the page.
 
 pub mod figure;
