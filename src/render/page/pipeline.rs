@@ -72,6 +72,7 @@ fn throughput(cases: &[&Measurement]) -> Table {
             Cell::maybe(texts_per_second(m), |rate| units::rate(rate, "")),
             Cell::maybe(tokens_per_second(m), |rate| units::rate(rate, "")),
             Cell::maybe(time, units::seconds),
+            Cell::maybe(time.zip(m.cpu_wall_ratio).map(|(time, ratio)| time * ratio), units::seconds),
             Cell::maybe(m.peak_rss_bytes.map(|b| b as f64), |_| units::bytes(m.peak_rss_bytes.unwrap_or(0))),
         ]);
         row
@@ -81,6 +82,7 @@ fn throughput(cases: &[&Measurement]) -> Table {
         number_column("Texts/s", 0),
         number_column("Tokens/s", 0),
         number_column("Time of a batch", 1),
+        number_column("CPU time", 2),
         number_column("Peak memory", 1),
     ]);
     Table {
