@@ -72,7 +72,7 @@ fn of_comparison(comparison: &Comparison) -> Vec<Test> {
         });
     }
     tests.extend(comparison.missing.iter().map(|case| Test {
-        name: case.to_string(),
+        name: case.clone(),
         seconds: 0.0,
         result: Result::Skipped("measured in the baseline alone".to_owned()),
     }));
@@ -89,7 +89,7 @@ fn of_change(change: &Change) -> Test {
         Verdict::Faster | Verdict::Equivalent => Result::Passed,
         Verdict::Inconclusive => Result::Skipped(words()),
     };
-    Test { name: change.case.to_string(), seconds: 0.0, result }
+    Test { name: change.case.clone(), seconds: 0.0, result }
 }
 
 fn write_suite(out: &mut String, name: &str, tests: &[Test]) {

@@ -4,6 +4,7 @@
 //! neighbours on a shared host, frequency), which no number of samples of one run can show: the margin must be wider
 //! than that, and [`ONE_RUN_NOTE`] says so wherever a verdict is printed.
 
+mod change;
 mod ratio;
 mod report;
 #[cfg(test)]
@@ -16,15 +17,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::{Case, Document, Measurement};
 
+pub use change::{Change, CountChange, CountVerdict, Layout, Sequential, TailChange};
 pub use ratio::{Estimate, paired_ratio, ratio_of_medians};
-pub use report::{ComparisonReport, Decision};
+pub use report::{ComparisonReport, ControlReport, Decision, Mode};
 
 /// What a reader of a verdict from one run a side must know.
 pub const ONE_RUN_NOTE: &str =
     "one run a side: the intervals cover the noise within a run, not the drift between runs";
 
 /// What an interval says against a margin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// The slowdown is shown to exceed the margin.
@@ -34,6 +36,7 @@ pub enum Verdict {
     /// The difference is shown to lie inside the margin.
     Equivalent,
     /// Neither is shown.
+    #[default]
     Inconclusive,
 }
 
@@ -50,23 +53,8 @@ impl Verdict {
     }
 }
 
-/// A case in both documents.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Change {
-    /// Which.
-    pub case: Case,
-    /// The verdict.
-    pub verdict: Verdict,
-    /// Candidate over baseline, in time: above 1 is slower.
-    pub ratio: RatioInterval,
-    /// The smallest slowdown that this many samples of this spread could have shown.
-    pub minimum_detectable_effect: Option<f64>,
-    /// How the interval came about: samples, spread, pairing.
-    pub evidence: String,
-}
-
 /// A ratio and its 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RatioInterval {
     /// Of the medians.
     pub value: f64,
@@ -148,9 +136,9 @@ pub struct Comparison {
     /// Cases in both.
     pub changes: Vec<Change>,
     /// Cases measured in the baseline alone.
-    pub missing: Vec<Case>,
+    pub missing: Vec<String>,
     /// Cases measured in the candidate alone.
-    pub new: Vec<Case>,
+    pub new: Vec<String>,
     /// Why the two must not be compared, if so. The changes are computed all the same: they are advisory then.
     pub refused: Option<Refusal>,
     /// Baseline's and candidate's fingerprint.
@@ -182,8 +170,8 @@ pub fn compare(baseline: &Document, candidate: &Document, margin: Margin) -> Com
         .filter_map(|(case, before)| change(case, before, new.get(case)?, same_run, margin))
         .collect();
     Comparison {
-        missing: old.keys().filter(|case| !new.contains_key(case)).cloned().collect(),
-        new: new.keys().filter(|case| !old.contains_key(case)).cloned().collect(),
+        missing: old.keys().filter(|case| !new.contains_key(case)).map(Case::to_string).collect(),
+        new: new.keys().filter(|case| !old.contains_key(case)).map(Case::to_string).collect(),
         refused: refusal(baseline, candidate, changes.is_empty()),
         machines: [baseline.machine.fingerprint.clone(), candidate.machine.fingerprint.clone()],
         changes,
@@ -226,7 +214,7 @@ fn change(
     let estimate = if paired { paired_ratio(old, new) } else { ratio_of_medians(old, new) }?;
     let verdict = if estimate.trusted { margin.verdict(&estimate.interval) } else { Verdict::Inconclusive };
     Some(Change {
-        case: case.clone(),
+        case: case.to_string(),
         verdict,
         ratio: estimate.interval,
         // What stands at the lower margin with its lower end: the observed effect drops out of it.
@@ -235,5 +223,6 @@ fn change(
                 - 1.0,
         ),
         evidence: estimate.evidence,
+        ..Change::default()
     })
 }

@@ -5,21 +5,25 @@ use serde::{Deserialize, Serialize};
 
 use super::{Change, Comparison, Margin, ONE_RUN_NOTE, Refusal, Verdict};
 use crate::analysis::budget::BudgetResult;
-use crate::document::Case;
 
 /// The JSON of `regress`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ComparisonReport {
     /// `perfkit.comparison/1`.
     pub schema: String,
+    /// How the two sides came to be compared.
+    pub mode: Mode,
     /// `slower`, `faster`, `equivalent`, `inconclusive`, or `refused`.
     pub verdict: String,
     /// The exit code that goes with it.
     pub exit_code: u8,
     /// Why the two were not to be compared, where so.
     pub refused: Option<String>,
-    /// The comparison is between machines that differ: no gate may rest on it.
+    /// No gate may rest on it: the machines differ, or the values are another tool's without runs.
     pub advisory: bool,
+    /// The seed of every random choice, where there was one.
+    #[serde(default)]
+    pub seed: Option<u64>,
     /// A slowdown shown to exceed this share is `slower`.
     pub lower_margin: f64,
     /// A difference shown to be below this share is `equivalent`.
@@ -27,15 +31,62 @@ pub struct ComparisonReport {
     /// Cases in both.
     pub changes: Vec<Change>,
     /// Cases measured in the baseline alone.
-    pub missing: Vec<Case>,
+    pub missing: Vec<String>,
     /// Cases measured in the candidate alone.
-    pub new: Vec<Case>,
+    pub new: Vec<String>,
     /// Fingerprints of baseline and candidate.
     pub machines: [String; 2],
+    /// The control: base against base, in blocks among the others.
+    #[serde(default)]
+    pub control: Option<ControlReport>,
     /// The budgets, judged on the candidate.
     pub budgets: Vec<BudgetResult>,
     /// What a reader must know.
     pub notes: Vec<String>,
+}
+
+/// How two sides came to be compared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Two stored documents, one run each.
+    #[default]
+    Documents,
+    /// A stored baseline of several runs against new runs, by prediction interval.
+    Stored,
+    /// Two programs in alternation, by sequential test.
+    Paired,
+    /// Commands in alternation; one execution is one block.
+    Commands,
+    /// Results of another tool.
+    Import,
+}
+
+impl Mode {
+    /// As in the JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Documents => "documents",
+            Self::Stored => "stored",
+            Self::Paired => "paired",
+            Self::Commands => "commands",
+            Self::Import => "import",
+        }
+    }
+}
+
+/// What measuring the base against itself said.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ControlReport {
+    /// `holds`, `too few`, or `failed`: then every verdict is void.
+    pub verdict: String,
+    /// Blocks of this run.
+    pub blocks: usize,
+    /// Blocks kept of earlier runs on this host, judged together with these.
+    pub host_blocks: usize,
+    /// Natural logarithm of the larger e-value, of "the base is slower than itself" and "faster than itself".
+    pub ln_e: f64,
 }
 
 /// What decides the exit code; of several the first that applies in the order of INTERFACE's list.
@@ -98,15 +149,9 @@ impl ComparisonReport {
             verdict: "refused".to_owned(),
             exit_code: Decision::NoBaseline.exit_code(),
             refused: Some(why.to_owned()),
-            advisory: false,
             lower_margin: margin.lower,
             upper_margin: margin.upper,
-            changes: Vec::new(),
-            missing: Vec::new(),
-            new: Vec::new(),
-            machines: [String::new(), String::new()],
-            budgets: Vec::new(),
-            notes: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -138,6 +183,7 @@ impl ComparisonReport {
             machines: comparison.machines.clone(),
             budgets,
             notes,
+            ..Self::default()
         }
     }
 }

@@ -343,7 +343,7 @@ pub fn comparison(comparison: &Comparison) -> Figure {
         "comparison",
         "Candidate against baseline",
         format!("Ratio of median times with its 95 % interval; right of 1 is slower{}.", beyond(left_out)),
-        rows.iter().map(|change| change.case.to_string()).collect(),
+        rows.iter().map(|change| change.case.clone()).collect(),
         Axis::log("Time of the candidate over time of the baseline", ends, 1.01, Number::Factor),
         series.collect(),
     );

@@ -4,7 +4,6 @@ use super::{Advice, Block, Cell, Note, Section, Table, Tone, number_column, word
 use crate::analysis::budget::{BudgetResult, BudgetVerdict};
 use crate::analysis::compare::{Change, Comparison, Verdict};
 use crate::analysis::recommend::Recommendation;
-use crate::document::Case;
 use crate::render::figure;
 use crate::render::words;
 
@@ -84,7 +83,7 @@ fn changes(caption: &str, mut sorted: Vec<&Change>, folded: bool) -> Table {
         let (word, tone) = verdict(change.verdict);
         let ratio = change.ratio;
         vec![
-            Cell::text(change.case.to_string()),
+            Cell::text(&*change.case),
             Cell::text(word).tone(tone),
             Cell::number(ratio.value, words::change(ratio.value)),
             Cell::text(format!("{} to {}", words::change(ratio.low), words::change(ratio.high))),
@@ -107,11 +106,11 @@ fn changes(caption: &str, mut sorted: Vec<&Change>, folded: bool) -> Table {
     }
 }
 
-fn list(name: &str, cases: &[Case]) -> Table {
+fn list(name: &str, cases: &[String]) -> Table {
     Table {
         caption: format!("Cases {name}"),
         columns: vec![words_column("Case", 0)],
-        rows: cases.iter().map(|case| vec![Cell::text(case.to_string())]).collect(),
+        rows: cases.iter().map(|case| vec![Cell::text(&**case)]).collect(),
         folded: cases.len() > 12,
     }
 }
