@@ -3,6 +3,7 @@
 //! Adding a kernel is a file (or a row) in its family; tests, `list`, `bench`, reports and the criterion benches
 //! walk [`FAMILIES`].
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::document::{Case, Cost, Extent, Machine, Shape};
@@ -124,6 +125,16 @@ pub struct Resources {
     pub seed: u64,
     /// Caches and limits of this machine.
     pub machine: Arc<Machine>,
+}
+
+impl Resources {
+    /// Threads of their own, this seed, and what is known of the machine.
+    ///
+    /// # Errors
+    /// The threads cannot be started.
+    pub fn new(threads: NonZeroUsize, seed: u64, machine: &Machine) -> std::io::Result<Self> {
+        Ok(Self { team: Team::new(threads)?, seed, machine: Arc::new(machine.clone()) })
+    }
 }
 
 /// Why a case could not be prepared.

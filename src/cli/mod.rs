@@ -18,6 +18,7 @@ mod regress;
 mod report;
 mod roofline;
 mod run;
+mod worker;
 
 pub use output::{Context, Exit};
 
@@ -64,8 +65,11 @@ enum Command {
     Report(report::Args),
     Completions(completions::Args),
     /// A process of our own that does one thing, so that nothing else's memory counts
+    #[command(name = "__embed-once", hide = true)]
+    EmbedOnce(embed::WorkerArgs),
+    /// The catalog over the worker protocol
     #[command(name = "__worker", hide = true)]
-    Worker(embed::WorkerArgs),
+    Worker,
 }
 
 /// Runs the command line of this process.
@@ -94,7 +98,8 @@ pub fn main() -> ExitCode {
         Command::Regress(args) => regress::run(args, &mut context),
         Command::Report(args) => report::run(args, &mut context),
         Command::Completions(args) => completions::run(args, &mut context, Cli::command()),
-        Command::Worker(args) => embed::work(args, &mut context),
+        Command::EmbedOnce(args) => embed::work(args, &mut context),
+        Command::Worker => worker::run(),
     };
     let exit = answer.and_then(|exit| {
         context.out.flush()?;

@@ -1,12 +1,20 @@
 //! Turns time into samples: warm-up until it settles, batches well above the clock's step, facts beside each sample.
 
+mod batch;
+mod block;
+pub mod counters;
+pub mod protocol;
 mod sampler;
 #[cfg(test)]
 mod tests;
+mod worker_process;
 
 use crate::workload::Facts;
 
+pub use batch::{BatchSample, Batcher};
+pub use block::{Arm, ArmError, Block, BlockPlan, block, run_seconds, single_round};
 pub use sampler::sample;
+pub use worker_process::{Program, WorkerProcess};
 
 /// How a case is sampled.
 #[derive(Debug, Clone, PartialEq)]

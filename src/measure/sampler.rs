@@ -1,5 +1,6 @@
 //! The sampling loop: warm up, check, sample, check.
 
+use super::batch::time_batch;
 use super::{Plan, Record, Samples};
 use crate::stats;
 use crate::sys::Clock;
@@ -169,15 +170,6 @@ fn window(
             return each;
         }
     }
-}
-
-#[inline(never)]
-fn time_batch(workload: &mut dyn Workload, clock: &dyn Clock, batch: u64) -> u64 {
-    let start = clock.now();
-    for _ in 0..batch {
-        workload.run();
-    }
-    clock.now().saturating_sub(start)
 }
 
 #[expect(

@@ -1,8 +1,10 @@
 //! What the layers above get from the system: clocks, threads, memory, resource counts, and seeded random numbers.
 
+pub mod allocations;
 pub mod clock;
 pub mod files;
 pub mod memory;
+pub mod process;
 pub mod random;
 pub mod resources;
 pub mod threads;

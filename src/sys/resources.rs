@@ -59,6 +59,29 @@ fn parse_peak(status: &str) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
+/// Time that the calling thread waited for a CPU while it could have run; the file stays open between readings.
+#[derive(Debug)]
+pub struct RunQueueWait(std::fs::File);
+
+impl RunQueueWait {
+    /// Of the calling thread; `None` where the system does not count it.
+    #[must_use]
+    pub fn of_this_thread() -> Option<Self> {
+        let file = std::fs::File::open("/proc/thread-self/schedstat").ok()?;
+        let wait = Self(file);
+        wait.nanoseconds().map(|_| wait)
+    }
+
+    /// Nanoseconds so far.
+    #[must_use]
+    pub fn nanoseconds(&self) -> Option<u64> {
+        use std::os::unix::fs::FileExt;
+        let mut text = [0_u8; 96];
+        let length = self.0.read_at(&mut text, 0).ok()?;
+        std::str::from_utf8(text.get(..length)?).ok()?.split_whitespace().nth(1)?.parse().ok()
+    }
+}
+
 /// Total and available memory of the machine now, in bytes, by `sysinfo`; `None` where it does not tell.
 #[must_use]
 pub fn memory_now() -> Option<(u64, u64)> {
@@ -103,6 +126,13 @@ mod tests {
         assert_eq!(parse_peak("Name:\tx\nVmHWM:\t    5120 kB\nVmRSS:\t 12 kB\n"), Some(5120 * 1024));
         assert_eq!(parse_peak("Name:\tx\n"), None);
         assert!(peak_resident_bytes().is_some_and(|bytes| bytes > 100_000));
+    }
+
+    #[test]
+    fn waiting_is_counted_and_never_runs_back() {
+        let Some(wait) = RunQueueWait::of_this_thread() else { return };
+        let before = wait.nanoseconds().unwrap();
+        assert!(wait.nanoseconds().unwrap() >= before);
     }
 
     #[test]

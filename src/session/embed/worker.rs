@@ -16,7 +16,7 @@ use crate::sys::{Clock, Monotonic, Team};
 use crate::telemetry::Stages;
 
 /// The hidden subcommand.
-pub(super) const SUBCOMMAND: &str = "__worker";
+pub(super) const SUBCOMMAND: &str = "__embed-once";
 
 /// Batches after the first, so that buffers have the size they stay at.
 const BATCHES: usize = 2;

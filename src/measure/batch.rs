@@ -1,0 +1,101 @@
+//! One sample: a batch of runs between two clock readings, and what the system counted beside it.
+
+use crate::sys::clock::process_cpu_nanoseconds;
+use crate::sys::resources::{RunQueueWait, process_usage};
+use crate::sys::threads::current_cpu;
+use crate::sys::{Clock, Monotonic};
+use crate::workload::Workload;
+
+/// What one sample took. Everything but its wall time may be unknown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BatchSample {
+    /// Wall time of the whole batch.
+    pub wall_nanoseconds: u64,
+    /// CPU time of the whole batch, of all threads of the process.
+    pub cpu_nanoseconds: Option<u64>,
+    /// Times the scheduler took the CPU away.
+    pub involuntary_switches: Option<u64>,
+    /// Time that the measuring thread could have run and waited for a CPU.
+    pub wait_nanoseconds: Option<u64>,
+    /// The CPU that the measuring thread ended on.
+    pub cpu: Option<u32>,
+    /// Runs in the batch.
+    pub iterations: u64,
+}
+
+impl BatchSample {
+    /// Seconds per run.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a sample fit in 53 bits")]
+    pub fn seconds(&self) -> f64 {
+        self.wall_nanoseconds as f64 * 1e-9 / self.iterations.max(1) as f64
+    }
+
+    /// Wall seconds of the whole batch.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a sample fit in 53 bits")]
+    pub fn batch_seconds(&self) -> f64 {
+        self.wall_nanoseconds as f64 * 1e-9
+    }
+
+    /// Whether the scheduler took the CPU away in it, or over 5 % of it were spent waiting for one.
+    #[must_use]
+    pub fn preempted(&self) -> bool {
+        self.involuntary_switches.is_some_and(|switches| switches > 0)
+            || self.wait_nanoseconds.is_some_and(|wait| wait > self.wall_nanoseconds / 20)
+    }
+}
+
+/// Takes samples of a workload; only [`Workload::run`] stands between the clock readings.
+pub struct Batcher<'a> {
+    clock: &'a dyn Clock,
+    wait: Option<RunQueueWait>,
+}
+
+impl std::fmt::Debug for Batcher<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Batcher").field("wait", &self.wait).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Batcher<'a> {
+    /// By this clock, of the calling thread.
+    #[must_use]
+    pub fn new(clock: &'a dyn Clock) -> Self {
+        Self { clock, wait: RunQueueWait::of_this_thread() }
+    }
+
+    /// By the system's clock, of the calling thread.
+    #[must_use]
+    pub fn monotonic() -> Batcher<'static> {
+        static CLOCK: std::sync::LazyLock<Monotonic> = std::sync::LazyLock::new(Monotonic::new);
+        Batcher::new(&*CLOCK)
+    }
+
+    /// One sample of so many runs.
+    pub fn sample(&self, workload: &mut dyn Workload, iterations: u64) -> BatchSample {
+        let wait = || self.wait.as_ref().and_then(RunQueueWait::nanoseconds);
+        let (usage, waited, cpu) = (process_usage(), wait(), process_cpu_nanoseconds());
+        let wall_nanoseconds = time_batch(workload, self.clock, iterations);
+        let cpu = process_cpu_nanoseconds().saturating_sub(cpu);
+        let switches = process_usage().involuntary_switches.saturating_sub(usage.involuntary_switches);
+        BatchSample {
+            wall_nanoseconds,
+            cpu_nanoseconds: Some(cpu),
+            involuntary_switches: Some(switches),
+            wait_nanoseconds: waited.zip(wait()).map(|(before, after)| after.saturating_sub(before)),
+            cpu: current_cpu(),
+            iterations,
+        }
+    }
+}
+
+/// Nanoseconds of so many runs.
+#[inline(never)]
+pub(super) fn time_batch(workload: &mut dyn Workload, clock: &dyn Clock, batch: u64) -> u64 {
+    let start = clock.now();
+    for _ in 0..batch {
+        workload.run();
+    }
+    clock.now().saturating_sub(start)
+}
