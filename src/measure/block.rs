@@ -278,7 +278,7 @@ mod tests {
         let mut arm = Scripted {
             clock: &clock,
             runs: 0,
-            nanoseconds: |run| 300_000 << (run / 3).min(20),
+            nanoseconds: |run| 300_000 << run.min(20),
             log: &log,
             name: 'a',
         };
