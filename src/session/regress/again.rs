@@ -5,10 +5,10 @@ use crate::catalog::{self, Extensiveness};
 use crate::document::{Case, Document, Machine};
 use crate::measure::Plan;
 
-use super::bench::{Bench, Roofs, pin, schedule};
-use super::recorder::{Beginning, Recorder};
-use super::selection::Selection;
-use super::{Observer, Stop};
+use crate::session::bench::{Bench, Roofs, pin, schedule};
+use crate::session::recorder::{Beginning, Recorder};
+use crate::session::selection::Selection;
+use crate::session::{Observer, Stop};
 
 /// Times that a case which came out slower is measured again before it is believed.
 const CONFIRMATIONS: usize = 2;

@@ -1,0 +1,5 @@
+//! Judging a candidate: against a document, a stored baseline, or another program in alternation.
+
+mod again;
+
+pub use again::measure_again;
