@@ -1,9 +1,11 @@
 //! Pure functions over documents: what the facts mean.
 
 pub mod budget;
+pub mod causes;
 pub mod compare;
 pub mod recommend;
 pub mod roofline;
+pub mod sequential;
 
 #[cfg(test)]
 pub(crate) mod fixtures;

@@ -1,7 +1,5 @@
 //! `perfkit model`: fetch, list, inspect models, and clear what was kept.
 
-use std::path::PathBuf;
-
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
@@ -185,18 +183,8 @@ fn clear_cache(model: Option<&ModelSource>, context: &mut Context<'_>) -> anyhow
     Ok(json!({ "schema": "perfkit.models/1", "deleted": removed }))
 }
 
-/// `$XDG_CACHE_HOME/perfkit`, or `~/.cache/perfkit`.
-fn own_cache() -> Option<PathBuf> {
-    let absolute = |path: PathBuf| path.is_absolute().then_some(path);
-    std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .and_then(absolute)
-        .or_else(|| std::env::home_dir().and_then(absolute).map(|home| home.join(".cache")))
-        .map(|cache| cache.join("perfkit"))
-}
-
 fn remove_own_cache() -> anyhow::Result<bool> {
-    let folder = own_cache().context("no cache folder is known; set XDG_CACHE_HOME")?;
+    let folder = crate::session::cache::folder()?;
     match std::fs::remove_dir_all(&folder) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),

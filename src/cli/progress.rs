@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Context;
-use crate::document::{Case, Outcome};
+use crate::document::Outcome;
 use crate::session::{Observer, Stop};
 
 /// Shows a bar with the time left on stderr, where that is a terminal and nobody asked for quiet.
@@ -63,7 +63,7 @@ impl Observer for Progress {
         self.bar.set_prefix(self.phase.clone());
     }
 
-    fn step(&mut self, case: &Case) {
+    fn step(&mut self, case: &dyn std::fmt::Display) {
         // The bar is drawn between cases only: a ticking thread would disturb what is timed.
         self.bar.set_message(format!("{} s left  {case}", self.seconds_left()));
         self.bar.inc(1);

@@ -8,6 +8,7 @@ mod machine;
 mod pattern;
 mod results;
 mod store;
+mod trace;
 
 pub use baseline::{Arm, Baseline, BaselineRun, Cause};
 pub use case::{Case, CaseTier, Cost, Extent, ParseCaseError, Shape};
@@ -17,6 +18,8 @@ pub use results::{
     Conditions, Document, Latency, Measurement, Omission, Origin, Outcome, Peer, Run, SampleSeconds,
 };
 pub use store::{ReadError, read_document, schema_of, to_json, to_json_line, write_atomically};
+
+pub use trace::{Trace, TraceArm, TraceBlock, read_trace};
 
 /// Part of a case's name.
 pub use crate::simd::Tier;

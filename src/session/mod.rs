@@ -2,6 +2,7 @@
 
 pub mod baseline;
 pub mod bench;
+pub mod cache;
 mod conditions;
 pub mod core_clock;
 pub mod embed;
@@ -14,7 +15,7 @@ pub mod settings;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::document::{Case, Outcome};
+use crate::document::Outcome;
 
 pub use conditions::Monitor;
 pub use recorder::{Beginning, Recorder, measurement, random_seed};
@@ -24,7 +25,7 @@ pub trait Observer {
     /// A phase of `steps` steps starts; it is expected to last so long.
     fn phase(&mut self, name: &str, steps: usize, expected_seconds: f64);
     /// The next step of the phase starts.
-    fn step(&mut self, case: &Case);
+    fn step(&mut self, case: &dyn std::fmt::Display);
     /// A case has come out.
     fn outcome(&mut self, outcome: &Outcome);
     /// Something a person should know now.
@@ -37,7 +38,7 @@ pub struct Silent;
 
 impl Observer for Silent {
     fn phase(&mut self, _: &str, _: usize, _: f64) {}
-    fn step(&mut self, _: &Case) {}
+    fn step(&mut self, _: &dyn std::fmt::Display) {}
     fn outcome(&mut self, _: &Outcome) {}
     fn note(&mut self, _: &str) {}
 }

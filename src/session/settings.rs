@@ -25,10 +25,14 @@ const LIMIT_BYTES: u64 = 1 << 20;
 pub struct Settings {
     /// Named sets of cases.
     pub suites: BTreeMap<String, Suite>,
-    /// The largest slowdown that `regress` tolerates, as a share.
+    /// The largest slowdown that `regress` tolerates, as a share, where runs or pairs are compared.
     pub max_regression: f64,
+    /// The same where there is one run a side, which says nothing of the drift between runs.
+    pub max_regression_of_one_run: f64,
     /// Limits that measured cases are judged by.
     pub budgets: Vec<Budget>,
+    /// How revisions of the user's program are built and measured.
+    pub program: Option<ProgramSettings>,
     /// The file they came from; `None` for the defaults.
     pub path: Option<PathBuf>,
 }
@@ -40,6 +44,19 @@ impl Settings {
         Margin::around(self.max_regression)
     }
 
+    /// The margin where there is one run a side.
+    #[must_use]
+    pub fn margin_of_one_run(&self) -> Margin {
+        Margin::around(self.max_regression_of_one_run)
+    }
+
+    /// The folder that commands of the file run in.
+    #[must_use]
+    pub fn project(&self) -> PathBuf {
+        let beside = self.path.as_deref().and_then(Path::parent).map(Path::to_path_buf);
+        beside.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from("."))
+    }
+
     /// A suite by name.
     pub fn suite(&self, name: &str) -> anyhow::Result<&Suite> {
         self.suites.get(name).with_context(|| {
@@ -47,6 +64,26 @@ impl Settings {
             format!("no suite {name:?} in {FILE_NAME}; there are {}", known.join(", "))
         })
     }
+}
+
+/// `[program]`: how a revision becomes a program that serves the worker protocol. A file's own only: that of this
+/// project says how to build perfkit itself.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramSettings {
+    /// Shell command that builds it, in the folder of the settings file.
+    pub build: String,
+    /// The file that it makes, below that folder.
+    pub binary: String,
+    /// Arguments before `__worker`.
+    #[serde(default)]
+    pub arguments: Vec<String>,
+    /// Globs over the cases that a comparison judges; empty means all that the program offers.
+    #[serde(default)]
+    pub cases: Vec<String>,
+    /// Shell command that links it again with its functions in an order drawn from `{seed}`.
+    #[serde(default)]
+    pub relink: Option<String>,
 }
 
 /// Cases that are measured together.
@@ -68,6 +105,7 @@ pub struct Suite {
 struct File {
     suite: BTreeMap<String, SuiteFile>,
     regress: RegressFile,
+    program: Option<ProgramSettings>,
     budget: BTreeMap<String, BudgetFile>,
 }
 
@@ -85,6 +123,7 @@ struct SuiteFile {
 #[serde(deny_unknown_fields, default)]
 struct RegressFile {
     max_regression: Option<f64>,
+    max_regression_of_one_run: Option<f64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -102,7 +141,8 @@ struct BudgetFile {
 
 /// The settings of the nearest `perfkit.toml` at or above `folder`, over the defaults.
 pub fn load(folder: &Path) -> anyhow::Result<Settings> {
-    let defaults = parse(DEFAULTS).context("the built-in settings")?;
+    let mut defaults = parse(DEFAULTS).context("the built-in settings")?;
+    defaults.program = None;
     let Some(path) = folder.ancestors().map(|f| f.join(FILE_NAME)).find(|path| path.is_file()) else {
         return Ok(defaults);
     };
@@ -125,13 +165,17 @@ fn merge(mut settings: Settings, own: Settings, path: PathBuf) -> Settings {
     if own.max_regression.is_finite() {
         settings.max_regression = own.max_regression;
     }
+    if own.max_regression_of_one_run.is_finite() {
+        settings.max_regression_of_one_run = own.max_regression_of_one_run;
+    }
+    settings.program = own.program;
     settings.budgets.retain(|budget| own.budgets.iter().all(|b| b.name != budget.name));
     settings.budgets.extend(own.budgets);
     settings.path = Some(path);
     settings
 }
 
-/// `max_regression` is not a number where the text does not set it.
+/// The shares are not numbers where the text does not set it.
 fn parse(text: &str) -> anyhow::Result<Settings> {
     let file: File = toml::from_str(text)?;
     let suites = file.suite.into_iter().map(|(name, suite)| {
@@ -149,16 +193,19 @@ fn parse(text: &str) -> anyhow::Result<Settings> {
         )
         .with_context(|| format!("budget {name:?}"))
     });
-    let max_regression = match file.regress.max_regression {
-        Some(share) if !(0.0..=10.0).contains(&share) => {
-            bail!("max_regression is a share such as 0.05, not {share}")
-        }
-        Some(share) => share,
-        None => f64::NAN,
+    let share = |name: &str, value: Option<f64>| match value {
+        Some(share) if !(0.0..=10.0).contains(&share) => bail!("{name} is a share such as 0.05, not {share}"),
+        Some(share) => Ok(share),
+        None => Ok(f64::NAN),
     };
     Ok(Settings {
         suites: suites.collect::<anyhow::Result<_>>()?,
-        max_regression,
+        max_regression: share("max_regression", file.regress.max_regression)?,
+        max_regression_of_one_run: share(
+            "max_regression_of_one_run",
+            file.regress.max_regression_of_one_run,
+        )?,
+        program: file.program,
         budgets: budgets.collect::<anyhow::Result<_>>()?,
         path: None,
     })

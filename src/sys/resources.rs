@@ -59,6 +59,49 @@ fn parse_peak(status: &str) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
+/// What the system counts of another process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ProcessFacts {
+    /// Page faults served without a disk.
+    pub minor_faults: Option<u64>,
+    /// Page faults that waited for a disk.
+    pub major_faults: Option<u64>,
+    /// Largest resident size so far.
+    pub peak_rss_bytes: Option<u64>,
+}
+
+impl ProcessFacts {
+    /// The faults since an earlier reading; the resident size is the present one.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let difference = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?));
+        Self {
+            minor_faults: difference(self.minor_faults, before.minor_faults),
+            major_faults: difference(self.major_faults, before.major_faults),
+            peak_rss_bytes: self.peak_rss_bytes,
+        }
+    }
+}
+
+/// Facts of the process with this id; what is not told is unknown.
+#[must_use]
+pub fn process_facts(id: u32) -> ProcessFacts {
+    let read = |file: &str| std::fs::read_to_string(format!("/proc/{id}/{file}")).ok();
+    let faults = read("stat").and_then(|stat| parse_faults(&stat));
+    ProcessFacts {
+        minor_faults: faults.map(|(minor, _)| minor),
+        major_faults: faults.map(|(_, major)| major),
+        peak_rss_bytes: read("status").and_then(|status| parse_peak(&status)),
+    }
+}
+
+/// The tenth and the twelfth field; the second is a name in brackets that may hold anything.
+fn parse_faults(stat: &str) -> Option<(u64, u64)> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let minor = fields.nth(7)?.parse().ok()?;
+    Some((minor, fields.nth(1)?.parse().ok()?))
+}
+
 /// Time that the calling thread waited for a CPU while it could have run; the file stays open between readings.
 #[derive(Debug)]
 pub struct RunQueueWait(std::fs::File);
@@ -126,6 +169,15 @@ mod tests {
         assert_eq!(parse_peak("Name:\tx\nVmHWM:\t    5120 kB\nVmRSS:\t 12 kB\n"), Some(5120 * 1024));
         assert_eq!(parse_peak("Name:\tx\n"), None);
         assert!(peak_resident_bytes().is_some_and(|bytes| bytes > 100_000));
+    }
+
+    #[test]
+    fn faults_stand_behind_a_name_that_may_hold_anything() {
+        let stat = "12 (a ) 9 9) S 1 2 3 4 5 6 700 8 900 10 11";
+        assert_eq!(parse_faults(stat), Some((700, 900)));
+        assert_eq!(parse_faults("12 (a) S 1"), None);
+        let own = process_facts(std::process::id());
+        assert!(own.minor_faults.is_some_and(|faults| faults > 10) && own.peak_rss_bytes.is_some());
     }
 
     #[test]

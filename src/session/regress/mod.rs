@@ -1,5 +1,15 @@
 //! Judging a candidate: against a document, a stored baseline, or another program in alternation.
 
 mod again;
+pub mod builds;
+mod control;
+pub mod layout;
+mod paired;
+pub mod pairs;
+mod replay;
+mod suite;
 
 pub use again::measure_again;
+pub use paired::PairPlan;
+pub use replay::replay;
+pub use suite::{PairRequest, Sides, judge_suite};
