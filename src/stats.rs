@@ -99,6 +99,22 @@ pub fn samples_needed(q: f64, confidence: f64) -> usize {
     needed
 }
 
+/// The 95 % interval of a probability of which `hits` of `trials` came true (Clopper and Pearson 1934, exact): `[0, 1]`
+/// without a trial.
+#[must_use]
+pub fn proportion_interval(hits: usize, trials: usize) -> [f64; 2] {
+    #[expect(clippy::cast_precision_loss, reason = "counts of trials are small")]
+    let quantile = |p: f64, a: usize, b: usize| {
+        statrs::distribution::Beta::new(a as f64, b as f64)
+            .map_or(f64::NAN, |beta| statrs::distribution::ContinuousCDF::inverse_cdf(&beta, p))
+    };
+    let misses = trials.saturating_sub(hits);
+    [
+        if hits == 0 { 0.0 } else { quantile(0.025, hits, misses + 1) },
+        if misses == 0 { 1.0 } else { quantile(0.975, hits + 1, misses) },
+    ]
+}
+
 /// `P(X <= k)` for `k` in `0..n`, X binomial with `n` trials of probability `p`.
 fn binomial_cdf(n: usize, p: f64) -> Vec<f64> {
     let mut total = 0.0;
@@ -135,6 +151,16 @@ mod tests {
         assert_eq!(quantile_interval(&short, 0.95, 0.95), None);
         let enough: Vec<f64> = (0..72).map(f64::from).collect();
         assert!(quantile_interval(&enough, 0.95, 0.95).is_some());
+    }
+
+    #[test]
+    fn proportions_have_their_exact_interval() {
+        // Clopper and Pearson's: 0 of 300 is below 1.22 %, 5 of 100 between 1.64 and 11.28 %.
+        let [low, high] = proportion_interval(0, 300);
+        assert!(low == 0.0 && (high - 0.012_22).abs() < 1e-4, "{high}");
+        let [low, high] = proportion_interval(5, 100);
+        assert!((low - 0.016_43).abs() < 1e-4 && (high - 0.112_83).abs() < 1e-4, "{low} {high}");
+        assert_eq!(proportion_interval(0, 0), [0.0, 1.0]);
     }
 
     #[test]

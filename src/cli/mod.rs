@@ -18,6 +18,7 @@ mod regress;
 mod report;
 mod roofline;
 mod run;
+mod selftest;
 mod worker;
 
 pub use output::{Context, Exit};
@@ -63,6 +64,7 @@ enum Command {
     Baseline(baseline::Args),
     Regress(regress::Args),
     Report(report::Args),
+    Selftest(selftest::Args),
     Completions(completions::Args),
     /// A process of our own that does one thing, so that nothing else's memory counts
     #[command(name = "__embed-once", hide = true)]
@@ -70,6 +72,9 @@ enum Command {
     /// The catalog over the worker protocol
     #[command(name = "__worker", hide = true)]
     Worker,
+    /// A neighbour that disturbs, for `selftest --noise`
+    #[command(name = "__noise", hide = true)]
+    Noise(selftest::NoiseArgs),
 }
 
 /// Runs the command line of this process.
@@ -100,6 +105,8 @@ pub fn main() -> ExitCode {
         Command::Completions(args) => completions::run(args, &mut context, Cli::command()),
         Command::EmbedOnce(args) => embed::work(args, &mut context),
         Command::Worker => worker::run(),
+        Command::Selftest(args) => selftest::run(args, &mut context),
+        Command::Noise(args) => selftest::noise(args),
     };
     let exit = answer.and_then(|exit| {
         context.out.flush()?;

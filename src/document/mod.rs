@@ -7,6 +7,7 @@ mod case;
 mod machine;
 mod pattern;
 mod results;
+mod selftest;
 mod store;
 mod trace;
 
@@ -17,6 +18,7 @@ pub use pattern::{CasePattern, PatternError};
 pub use results::{
     Conditions, Document, Latency, Measurement, Omission, Origin, Outcome, Peer, Run, SampleSeconds,
 };
+pub use selftest::{AaCase, AaTrials, DialTrials, Selftest, SuiteTrials, Timer};
 pub use store::{ReadError, read_document, schema_of, to_json, to_json_line, write_atomically};
 
 pub use trace::{Trace, TraceArm, TraceBlock, read_trace};

@@ -31,6 +31,16 @@ impl BatchSample {
         self.wall_nanoseconds as f64 * 1e-9 / self.iterations.max(1) as f64
     }
 
+    /// Seconds per run without the time that the measuring thread waited for a CPU: that time is the host's. Of the
+    /// whole work only where it has one thread.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a sample fit in 53 bits")]
+    pub fn running_seconds(&self) -> f64 {
+        let waited = self.wait_nanoseconds.unwrap_or(0);
+        let running = self.wall_nanoseconds.saturating_sub(waited).max(1);
+        running as f64 * 1e-9 / self.iterations.max(1) as f64
+    }
+
     /// Wall seconds of the whole batch.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a sample fit in 53 bits")]

@@ -124,7 +124,7 @@ pub fn run_seconds(arm: &mut dyn Arm) -> Result<f64, ArmError> {
         let sample = arm.sample(iterations)?;
         if sample.batch_seconds() >= SAMPLE_SECONDS / 2.0 || iterations >= MOST_ITERATIONS {
             // The faster of two: one of them may have been pre-empted.
-            return Ok(sample.seconds().min(arm.sample(iterations)?.seconds()));
+            return Ok(sample.running_seconds().min(arm.sample(iterations)?.running_seconds()));
         }
         iterations *= 2;
     }
@@ -202,7 +202,7 @@ impl WarmUp {
     fn take(&mut self, sample: BatchSample) {
         self.runs += sample.iterations;
         self.seconds += sample.batch_seconds();
-        self.window.push(sample.seconds());
+        self.window.push(sample.running_seconds());
         if self.window.len() < self.window_length(&sample) {
             return;
         }

@@ -9,7 +9,7 @@ use super::words;
 use crate::analysis::budget::BudgetResult;
 use crate::analysis::compare::Comparison;
 use crate::analysis::recommend::Recommendation;
-use crate::document::{Document, Machine};
+use crate::document::{Document, Machine, Selftest};
 
 /// How a text is written.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +66,12 @@ pub fn recommendations(recommendations: &[Recommendation], color: bool, width: u
 #[must_use]
 pub fn comparison(comparison: &Comparison, color: bool, width: usize) -> String {
     one(page::comparison_section(comparison), color, width, "nothing to compare")
+}
+
+/// The trials of a self-test.
+#[must_use]
+pub fn selftest(document: &Selftest, color: bool, width: usize) -> String {
+    one(Some(page::selftest_section(document)), color, width, "")
 }
 
 /// Everything there is to say, headline first.

@@ -6,10 +6,12 @@ pub mod cache;
 mod conditions;
 pub mod core_clock;
 pub mod embed;
+pub mod noise;
 mod recorder;
 pub mod regress;
 pub mod run;
 pub mod selection;
+pub mod selftest;
 pub mod settings;
 
 use std::sync::Arc;

@@ -10,13 +10,14 @@ mod machine;
 mod pipeline;
 mod side_by_side;
 mod summary;
+mod trial;
 
 use super::facts::Facts;
 use super::figure::Figure;
 use crate::analysis::budget::BudgetResult;
 use crate::analysis::compare::Comparison;
 use crate::analysis::recommend::Recommendation;
-use crate::document::{Document, Machine};
+use crate::document::{Document, Machine, Selftest};
 
 pub use side_by_side::side_by_side;
 
@@ -247,6 +248,12 @@ pub fn page(document: &Document, extras: &Extras<'_>) -> Page {
         highlights: summary::highlights(&facts),
         sections: sections.into_iter().flatten().collect(),
     }
+}
+
+/// The trials of a self-test.
+#[must_use]
+pub fn selftest_section(document: &Selftest) -> Section {
+    trial::selftest(document)
 }
 
 /// The section about a machine.
