@@ -4,6 +4,7 @@ pub mod budget;
 pub mod compare;
 pub mod recommend;
 pub mod roofline;
+pub mod sequential;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
