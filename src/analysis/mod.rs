@@ -2,6 +2,7 @@
 
 pub mod budget;
 pub mod compare;
+pub mod prediction;
 pub mod recommend;
 pub mod roofline;
 pub mod sequential;
