@@ -1,6 +1,7 @@
 //! Pure functions over documents: what the facts mean.
 
 pub mod budget;
+pub mod causes;
 pub mod changepoint;
 pub mod compare;
 pub mod prediction;
