@@ -66,8 +66,10 @@ const DOORS: &[(&str, &[&str])] = &[
     ("hf_hub", &["engines"]),
     ("tokenizers", &["engines"]),
     ("safetensors", &["engines"]),
+    ("shell_words", &["session"]),
     ("comfy_table", &["render"]),
     ("plotters", &["render"]),
+    ("statrs", &["analysis", "stats"]),
 ];
 
 /// The only modules with `unsafe`.

@@ -2,7 +2,9 @@
 
 pub mod budget;
 pub mod causes;
+pub mod changepoint;
 pub mod compare;
+pub mod prediction;
 pub mod recommend;
 pub mod roofline;
 pub mod sequential;

@@ -6,13 +6,7 @@ use super::protocol::{self, Greeting, Offer};
 use super::{Arm, ArmError, BatchSample};
 use crate::sys::process::{Conversation, Silence, Start};
 
-/// A worker greets within this time.
-const GREETING_SECONDS: f64 = 20.0;
-/// It lists its cases, or prepares one (loads a model), within this.
-const PREPARE_SECONDS: f64 = 120.0;
-/// It answers a request for a sample within this, however short the batch should be ...
-const SAMPLE_SECONDS: f64 = 30.0;
-/// ... or within so many times what the batch took before.
+/// An answer comes within the patience of whoever asks, or within so many times what the longest batch took.
 const SAMPLE_PATIENCE: f64 = 50.0;
 /// A worker that was told to leave has so long to do it.
 const LEAVING_SECONDS: f64 = 0.2;
@@ -48,17 +42,19 @@ impl Program {
 #[derive(Debug)]
 pub struct WorkerProcess {
     name: String,
+    patience_seconds: f64,
     greeting: Greeting,
     conversation: Conversation,
     longest: f64,
 }
 
 impl WorkerProcess {
-    /// Starts a program and exchanges greetings.
+    /// Starts a program and exchanges greetings. Every answer must come within `patience_seconds`, those to a request
+    /// for a long batch later.
     ///
     /// # Errors
     /// It does not start, or does not speak this version of the protocol.
-    pub fn start(program: &Program, start: &Start) -> Result<Self, ArmError> {
+    pub fn start(program: &Program, start: &Start, patience_seconds: f64) -> Result<Self, ArmError> {
         let name = program.shown();
         let failed = |why: String| ArmError { who: name.clone(), why };
         let mut arguments = program.arguments.clone();
@@ -68,7 +64,7 @@ impl WorkerProcess {
         let hello = format!("{} {}", protocol::GREETING, protocol::VERSION);
         let answer = conversation
             .tell(&hello)
-            .and_then(|()| conversation.hear(GREETING_SECONDS))
+            .and_then(|()| conversation.hear(patience_seconds))
             .map_err(|why| failed(format!("does not speak the worker protocol: it {why}")))?;
         let greeting = Greeting::parse(&answer)
             .map_err(|why| failed(format!("does not speak the worker protocol: {why}")))?;
@@ -79,7 +75,7 @@ impl WorkerProcess {
                 protocol::VERSION
             )));
         }
-        Ok(Self { name, greeting, conversation, longest: 0.0 })
+        Ok(Self { name, patience_seconds, greeting, conversation, longest: 0.0 })
     }
 
     /// How it introduced itself.
@@ -102,7 +98,7 @@ impl WorkerProcess {
         self.tell("list")?;
         let mut offers = Vec::new();
         loop {
-            let line = self.hear(PREPARE_SECONDS)?;
+            let line = self.hear(self.patience_seconds)?;
             if line.trim() == "end" {
                 return Ok(offers);
             }
@@ -119,7 +115,7 @@ impl WorkerProcess {
     /// # Errors
     /// It cannot, and why.
     pub fn prepare(&mut self, case: &str, seed: u64) -> Result<(), ArmError> {
-        let line = self.ask(&format!("prepare {case} seed={seed}"), PREPARE_SECONDS)?;
+        let line = self.ask(&format!("prepare {case} seed={seed}"), self.patience_seconds)?;
         self.longest = 0.0;
         match line.split_once(' ').unwrap_or((&line, "")) {
             ("ready", _) => Ok(()),
@@ -133,7 +129,7 @@ impl WorkerProcess {
     /// # Errors
     /// The answer is wrong.
     pub fn check(&mut self) -> Result<(), ArmError> {
-        let line = self.ask("check", PREPARE_SECONDS)?;
+        let line = self.ask("check", self.patience_seconds)?;
         match line.split_once(' ').unwrap_or((&line, "")) {
             ("ok" | "unknown", _) => Ok(()),
             ("error", why) => Err(self.failed(format!("wrong answer: {}", plain(why)))),
@@ -146,7 +142,7 @@ impl WorkerProcess {
     /// # Errors
     /// It fails, or answers what is no list of numbers.
     pub fn count(&mut self, iterations: u64) -> Result<Vec<(String, f64)>, ArmError> {
-        let line = self.ask(&format!("count {iterations}"), PREPARE_SECONDS)?;
+        let line = self.ask(&format!("count {iterations}"), self.patience_seconds)?;
         match line.split_once(' ').unwrap_or((&line, "")) {
             ("count", rest) => protocol::numbers(rest).map_err(|why| self.failed(why)),
             ("unknown", _) => Ok(Vec::new()),
@@ -190,7 +186,7 @@ impl WorkerProcess {
 
 impl Arm for WorkerProcess {
     fn sample(&mut self, iterations: u64) -> Result<BatchSample, ArmError> {
-        let patience = SAMPLE_SECONDS.max(SAMPLE_PATIENCE * self.longest);
+        let patience = self.patience_seconds.max(SAMPLE_PATIENCE * self.longest);
         let line = self.ask(&format!("sample {iterations}"), patience)?;
         if let Some(why) = line.strip_prefix("error ") {
             return Err(self.failed(plain(why)));

@@ -248,3 +248,28 @@ pub fn random_seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_labelled_and_none_is_lost() {
+        let record =
+            |cpu_seconds, involuntary_switches, cpu| Record { cpu_seconds, involuntary_switches, cpu };
+        let samples = Samples {
+            seconds: vec![1.0; 4],
+            records: vec![
+                record(1.0, 0, Some(0)),
+                record(1.0, 2, Some(0)),
+                record(0.9, 0, Some(0)),
+                record(1.0, 0, Some(1)),
+            ],
+            ..Samples::default()
+        };
+        assert_eq!(
+            causes(&samples),
+            [Cause::Undisturbed, Cause::Preempted, Cause::Preempted, Cause::Migrated]
+        );
+    }
+}

@@ -55,6 +55,9 @@ pub(super) struct Args {
     /// Sample each case for at most so many seconds
     #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = parse_seconds)]
     time: f64,
+    /// Give up a side that gives no answer for so long; a command that runs for longer
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = parse_seconds)]
+    patience: f64,
     /// The seed of every random choice (random without)
     #[arg(long)]
     seed: Option<u64>,

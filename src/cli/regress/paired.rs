@@ -20,7 +20,7 @@ use crate::session::settings::{FILE_NAME, Settings};
 /// `--command NAME=CMD`: words by the rules of the shell, without a shell.
 pub(super) fn parse_command(text: &str) -> Result<(String, Vec<String>), String> {
     let (name, command) = text.split_once('=').ok_or("a name and a command, such as new='./new x'")?;
-    let words = shell_words::split(command).map_err(|error| error.to_string())?;
+    let words = pairs::words(command)?;
     if name.is_empty() || words.is_empty() {
         return Err("a name and a command, such as new='./new x'".to_owned());
     }
@@ -51,6 +51,7 @@ fn judge(sides: Sides, margin: Margin, args: &Args, context: &mut Context<'_>) -
         tails: args.tails,
         seed: args.seed.unwrap_or_else(random_seed),
         trace: args.trace.is_some(),
+        patience_seconds: args.patience,
     };
     let stop = stop_on_interrupt();
     let mut progress = Progress::new(context);

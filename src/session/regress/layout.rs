@@ -21,13 +21,14 @@ pub fn spread(
     relinked: &[Program],
     case: &str,
     seed: u64,
+    patience_seconds: f64,
     stop: &Stop,
 ) -> Result<Option<Layout>, ArmError> {
     let mut effects = Vec::new();
     for (program, number) in relinked.iter().zip(0..) {
         let sides = [base, program].map(|program| (program.clone(), case.to_owned()));
         let [base, other] = sides;
-        let mut pairs = WorkerPairs::new(base, other, seed.wrapping_add(number), None);
+        let mut pairs = WorkerPairs::new(base, other, seed.wrapping_add(number), patience_seconds, None);
         let mut values = Vec::new();
         for _ in 0..BLOCKS {
             if stop.requested() {

@@ -20,8 +20,6 @@ const PADDING_STEPS: usize = 256;
 const COUNTED_RUNS: u64 = 8;
 /// Blocks whose counters are read: enough to see whether they are steady.
 const COUNTED_BLOCKS: usize = 3;
-/// A command that runs for longer is taken to hang.
-const COMMAND_SECONDS: f64 = 600.0;
 
 /// What stands on the two sides of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +47,7 @@ pub struct WorkerPairs {
     base: (Program, String),
     candidate: (Program, String),
     seed: u64,
+    patience_seconds: f64,
     rng: Rng,
     clock: Monotonic,
     plan: Option<BlockPlan>,
@@ -63,12 +62,14 @@ impl WorkerPairs {
         base: (Program, String),
         candidate: (Program, String),
         seed: u64,
+        patience_seconds: f64,
         fewest_rounds: Option<usize>,
     ) -> Self {
         Self {
             base,
             candidate,
             seed,
+            patience_seconds,
             rng: Rng::new(seed),
             clock: Monotonic::new(),
             plan: None,
@@ -84,7 +85,7 @@ impl WorkerPairs {
         for side in [first, 1 - first] {
             let (program, case) = sides[side];
             let padding_bytes = PADDING_STEP * (1 + self.rng.below(PADDING_STEPS));
-            let mut worker = WorkerProcess::start(program, &Start { padding_bytes })?;
+            let mut worker = WorkerProcess::start(program, &Start { padding_bytes }, self.patience_seconds)?;
             worker.prepare(case, self.seed)?;
             started[side] = Some(worker);
         }
@@ -151,21 +152,22 @@ pub struct CommandArm {
     pub name: String,
     /// Program and arguments.
     pub words: Vec<String>,
+    patience_seconds: f64,
     peak_rss_bytes: u64,
 }
 
 impl CommandArm {
-    /// A command that was not executed yet.
+    /// A command that was not executed yet; one that runs for longer than the patience is taken to hang.
     #[must_use]
-    pub const fn new(name: String, words: Vec<String>) -> Self {
-        Self { name, words, peak_rss_bytes: 0 }
+    pub const fn new(name: String, words: Vec<String>, patience_seconds: f64) -> Self {
+        Self { name, words, patience_seconds, peak_rss_bytes: 0 }
     }
 }
 
 impl Arm for CommandArm {
     fn sample(&mut self, iterations: u64) -> Result<BatchSample, ArmError> {
         let failed = |why: String| ArmError { who: self.name.clone(), why };
-        let done = execute(&self.words, COMMAND_SECONDS).map_err(|why| failed(why.to_string()))?;
+        let done = execute(&self.words, self.patience_seconds).map_err(|why| failed(why.to_string()))?;
         match done.exit_code {
             Some(0) => {}
             Some(code) => {
@@ -275,11 +277,19 @@ pub fn program(text: &str) -> anyhow::Result<Program> {
     if whole.is_file() {
         return Ok(Program::new(absolute(whole)));
     }
-    let words = shell_words::split(text).unwrap_or_default();
+    let words = words(text).unwrap_or_default();
     let (first, rest) = words.split_first().ok_or_else(|| anyhow::anyhow!("{text:?} names no program"))?;
     let path = PathBuf::from(first);
     anyhow::ensure!(path.is_file(), "{text:?} is neither a program here nor a revision that git knows");
     Ok(Program { path: absolute(path), arguments: rest.to_vec() })
+}
+
+/// The words of a command line, by the rules of the shell and without one.
+///
+/// # Errors
+/// A quote is not closed.
+pub fn words(text: &str) -> Result<Vec<String>, String> {
+    shell_words::split(text).map_err(|error| error.to_string())
 }
 
 /// A relative path would be looked for in the search path.

@@ -50,6 +50,8 @@ pub struct PairRequest {
     pub seed: u64,
     /// Keep every sample.
     pub trace: bool,
+    /// A side that gives no answer for so long is given up.
+    pub patience_seconds: f64,
 }
 
 /// Samples of a block that a tail of 95 % needs, and some for those that the scheduler disturbed.
@@ -109,7 +111,8 @@ fn judge_all(
         let judged = judge(&job.name, &mut *job.pairs, &plan, stop, &mut keep);
         let layout = match (&judged, &request.sides) {
             (Ok(_), Sides::Programs { base, relinked, .. }) if !relinked.is_empty() => {
-                spread(base, relinked, &job.base_case, request.seed, stop).transpose()
+                spread(base, relinked, &job.base_case, request.seed, request.patience_seconds, stop)
+                    .transpose()
             }
             _ => None,
         };
@@ -147,7 +150,9 @@ type Jobs = (Vec<Job>, Vec<String>, Vec<String>);
 fn jobs(request: &PairRequest) -> anyhow::Result<Jobs> {
     match &request.sides {
         Sides::Programs { base, candidate, cases, .. } => {
-            let offers = [offered(base)?, offered(candidate)?];
+            let offers = [base, candidate].map(|program| offered(program, request.patience_seconds));
+            let [of_base, of_candidate] = offers;
+            let offers = [of_base?, of_candidate?];
             let chosen = choose(cases, &offers)?;
             let rounds = request.tails.then_some(TAIL_ROUNDS);
             let jobs = chosen.pairs.into_iter().zip(0..).map(|((base_case, candidate_case), number)| Job {
@@ -157,13 +162,16 @@ fn jobs(request: &PairRequest) -> anyhow::Result<Jobs> {
                     (base.clone(), base_case),
                     (candidate.clone(), candidate_case),
                     request.seed.wrapping_add(number),
+                    request.patience_seconds,
                     rounds,
                 )),
             });
             Ok((jobs.collect(), chosen.missing, chosen.new))
         }
         Sides::Commands(commands) => {
-            let arm = |(name, words): &(String, Vec<String>)| CommandArm::new(name.clone(), words.clone());
+            let arm = |(name, words): &(String, Vec<String>)| {
+                CommandArm::new(name.clone(), words.clone(), request.patience_seconds)
+            };
             let (base, others) =
                 commands.split_first().ok_or_else(|| anyhow::anyhow!("--command is needed twice"))?;
             anyhow::ensure!(!others.is_empty(), "--command is needed twice: the first is the base");
@@ -177,8 +185,8 @@ fn jobs(request: &PairRequest) -> anyhow::Result<Jobs> {
     }
 }
 
-fn offered(program: &Program) -> Result<Vec<String>, ArmError> {
-    let mut worker = WorkerProcess::start(program, &Start::default())?;
+fn offered(program: &Program, patience_seconds: f64) -> Result<Vec<String>, ArmError> {
+    let mut worker = WorkerProcess::start(program, &Start::default(), patience_seconds)?;
     let offers = worker.list()?;
     worker.leave();
     Ok(offers.into_iter().map(|offer| offer.case).collect())
