@@ -323,24 +323,39 @@ fn kill_group(id: u32) {
     }
 }
 
-/// Ends every process that our children left behind: they are known by what they inherited in their environment.
-/// Answers how many there were.
+/// Ends every process that our children left behind, and waits until they are gone: they are known by what they
+/// inherited in their environment. Answers how many there were.
 pub fn end_strays() -> usize {
-    let mark = format!("{MARK}={}", std::process::id());
-    let Ok(processes) = std::fs::read_dir("/proc") else { return 0 };
-    let mut ended = 0;
-    for entry in processes.flatten() {
-        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<libc::pid_t>().ok()) else {
-            continue;
-        };
-        let Ok(environment) = std::fs::read(entry.path().join("environ")) else { continue };
-        if environment.split(|&byte| byte == 0).any(|variable| variable == mark.as_bytes()) {
+    let mut ended = std::collections::BTreeSet::new();
+    // Again until none is seen: one may be starting another just then, and an end takes the system a moment.
+    for _ in 0..STRAY_PASSES {
+        let strays = strays();
+        if strays.is_empty() {
+            break;
+        }
+        for &id in &strays {
             // SAFETY: a plain system call; a process that is gone is no error that matters.
             unsafe { libc::kill(id, libc::SIGKILL) };
-            ended += 1;
         }
+        ended.extend(strays);
+        std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    ended
+    ended.len()
+}
+
+/// Passes of [`end_strays`].
+const STRAY_PASSES: usize = 200;
+
+/// Processes that carry our mark. A dead one that nobody has waited for has no environment any more.
+fn strays() -> Vec<libc::pid_t> {
+    let mark = format!("{MARK}={}", std::process::id());
+    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let marked = |id: libc::pid_t| {
+        let environment = std::fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
+        environment.split(|&byte| byte == 0).any(|variable| variable == mark.as_bytes())
+    };
+    let ids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.filter(|&id| marked(id)).collect()
 }
 
 fn describe_exit(status: ExitStatus) -> String {

@@ -60,7 +60,10 @@ static void answer(const char *line, int *prepared)
     } else if (strcmp(line, "list") == 0) {
         printf("case %s\nend\n", CASE);
     } else if (strncmp(line, "prepare ", 8) == 0) {
-        *prepared = strcmp(line + 8, CASE) == 0;
+        const size_t length = strlen(CASE);
+        const char *end = line + 8 + length;
+        /* Behind the case stand `seed=N` and whatever later versions add. */
+        *prepared = strncmp(line + 8, CASE, length) == 0 && (*end == '\0' || *end == ' ');
         if (*prepared)
             printf("ready\n");
         else
@@ -71,7 +74,7 @@ static void answer(const char *line, int *prepared)
         else
             printf("error nothing is prepared\n");
     } else {
-        printf("error cannot read the request\n");
+        printf("unknown\n");
     }
 }
 

@@ -189,14 +189,14 @@ def serve(mode, steps):
                 if mode != "no-cases":
                     say(f"case {CASE}")
                 say("end")
-            case ["prepare", case]:
+            case ["prepare", case, *_]:
                 prepared = prepare(mode, case)
             case ["sample", count] if not prepared:
                 say("error nothing is prepared")
             case ["sample", count] if count.isdigit():
                 answer_sample(mode, int(count), steps)
             case _:
-                say("error cannot read the request")
+                say("unknown")
 
 
 def main():
