@@ -5,6 +5,7 @@ pub mod bench;
 mod conditions;
 pub mod core_clock;
 pub mod embed;
+pub mod import;
 mod recorder;
 pub mod regress;
 pub mod run;
