@@ -19,7 +19,7 @@ use crate::document::{Case, Document, Measurement};
 
 pub use change::{Change, CountChange, CountVerdict, Layout, Sequential, TailChange};
 pub use ratio::{Estimate, paired_ratio, ratio_of_medians};
-pub use report::{ComparisonReport, ControlReport, Decision, Mode};
+pub use report::{CaseFailure, ComparisonReport, ControlReport, Decision, Mode};
 
 /// What a reader of a verdict from one run a side must know.
 pub const ONE_RUN_NOTE: &str =

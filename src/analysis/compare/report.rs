@@ -30,6 +30,9 @@ pub struct ComparisonReport {
     pub upper_margin: f64,
     /// Cases in both.
     pub changes: Vec<Change>,
+    /// Cases that could not be judged, because a side failed.
+    #[serde(default)]
+    pub failed: Vec<CaseFailure>,
     /// Cases measured in the baseline alone.
     pub missing: Vec<String>,
     /// Cases measured in the candidate alone.
@@ -43,6 +46,15 @@ pub struct ComparisonReport {
     pub budgets: Vec<BudgetResult>,
     /// What a reader must know.
     pub notes: Vec<String>,
+}
+
+/// A case without a verdict, because a side crashed, hung, or gave a wrong answer.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CaseFailure {
+    /// Which.
+    pub case: String,
+    /// What happened, and to which side.
+    pub why: String,
 }
 
 /// How two sides came to be compared.
@@ -92,6 +104,8 @@ pub struct ControlReport {
 /// What decides the exit code; of several the first that applies in the order of INTERFACE's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
+    /// A side failed, or what was given cannot be used.
+    Failed,
     /// An unoptimised build.
     Unfit,
     /// Another machine or workload.
@@ -130,6 +144,7 @@ impl Decision {
         match self {
             Self::Fine => 0,
             Self::Regression => 1,
+            Self::Failed => 2,
             Self::Inconclusive => 3,
             Self::Unfit => 4,
             Self::NoBaseline => 5,
