@@ -6,7 +6,7 @@
 //! neither file. Times are nanoseconds of all iterations of a sample. A benchmark with a measurement of its own (cycles,
 //! say) writes the same files and does not tell: its ratios are right and its unit is not.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -111,11 +111,15 @@ fn add(root: &Path, folder: &Path, imported: &mut Imported) -> Result<(), Import
         Err(Unusable::Values(_, why)) => imported.notes.push(format!("{shown} was left out: {why}")),
         Ok((id, benchmark)) => {
             let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let set: &mut BTreeMap<_, _> = imported.sets.entry(name).or_default();
-            if set.contains_key(&id) {
-                imported.notes.push(format!("{shown} was left out: {id:?} is in that set already"));
-            } else {
-                set.insert(id, benchmark);
+            match imported.sets.entry(name).or_default().entry(id) {
+                Entry::Vacant(place) => {
+                    place.insert(benchmark);
+                }
+                Entry::Occupied(place) => {
+                    imported
+                        .notes
+                        .push(format!("{shown} was left out: {:?} is in that set already", place.key()));
+                }
             }
         }
     }
