@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use super::progress::{Progress, stop_on_interrupt};
 use super::{Context, Exit};
 use crate::analysis::budget;
-use crate::analysis::compare::{
-    Comparison, ComparisonReport, Decision, Margin, ONE_RUN_NOTE, Refusal, compare,
-};
+use crate::analysis::compare::{ComparisonReport, Decision, Margin, Refusal, compare};
 use crate::document::{Conditions, Document, Run, read_document};
 use crate::machine::{Source, detect};
 use crate::render;
@@ -77,7 +75,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
     let decision = Decision::of(&comparison, advisory, broken);
     let mut report = ComparisonReport::new(&comparison, margin, budgets, decision, advisory);
     report.notes.extend(candidate.conditions.notes.iter().cloned());
-    print(&report, &comparison, context)?;
+    print(&report, context)?;
     Ok(exit(decision))
 }
 
@@ -111,6 +109,7 @@ fn refused_beforehand(baseline: &Document, allow_mismatch: bool) -> Option<Docum
 
 fn exit(decision: Decision) -> Exit {
     match decision {
+        Decision::Failed => Exit::Usage,
         Decision::Unfit => Exit::Unfit,
         Decision::NoBaseline => Exit::NoBaseline,
         Decision::Regression => Exit::Regression,
@@ -133,31 +132,12 @@ fn names_a_file(text: &str) -> bool {
     text.contains(['/', '.'])
 }
 
-fn print(
-    report: &ComparisonReport,
-    comparison: &Comparison,
-    context: &mut Context<'_>,
-) -> anyhow::Result<()> {
+fn print(report: &ComparisonReport, context: &mut Context<'_>) -> anyhow::Result<()> {
     if context.json {
         writeln!(context.out, "{}", serde_json::to_string_pretty(report)?)?;
         return Ok(());
     }
-    let width = super::output::width();
-    if let Some(why) = &report.refused {
-        writeln!(context.out, "refused: {why}")?;
-        return Ok(());
-    }
-    write!(context.out, "{}", render::terminal::comparison(comparison, context.color, width))?;
-    write!(context.out, "{}", render::terminal::budgets(&report.budgets, context.color, width))?;
-    for note in report.notes.iter().filter(|note| *note != ONE_RUN_NOTE) {
-        writeln!(context.out, "{note}")?;
-    }
-    writeln!(
-        context.out,
-        "verdict: {} (slower above {} shown, equivalent within {} shown; {ONE_RUN_NOTE})",
-        report.verdict,
-        crate::units::percent(report.lower_margin),
-        crate::units::percent(report.upper_margin)
-    )?;
+    let text = render::terminal::comparison(report, context.color, super::output::width());
+    write!(context.out, "{text}")?;
     Ok(())
 }
