@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use perfkit::analysis::budget::{BudgetResult, BudgetVerdict};
-use perfkit::analysis::compare::{Comparison, Margin, compare};
+use perfkit::analysis::compare::{ComparisonReport, Decision, Margin, compare};
 use perfkit::analysis::recommend::Recommendation;
 use perfkit::document::{Document, Outcome, read_document};
 use perfkit::render::page::{Extras, page};
@@ -35,8 +35,15 @@ fn slower() -> Document {
     document
 }
 
-fn comparison() -> Comparison {
-    compare(&sample(), &slower(), Margin { lower: 0.03, upper: 0.06 })
+fn compared(before: &Document, after: &Document) -> ComparisonReport {
+    let margin = Margin { lower: 0.03, upper: 0.06 };
+    let comparison = compare(before, after, margin);
+    let decision = Decision::of(&comparison, false, false);
+    ComparisonReport::new(&comparison, margin, Vec::new(), decision, false)
+}
+
+fn comparison() -> ComparisonReport {
+    compared(&sample(), &slower())
 }
 
 fn budgets() -> Vec<BudgetResult> {
@@ -252,7 +259,7 @@ fn odd() -> Vec<(&'static str, Document)> {
 fn odd_documents_are_written_without_a_panic() {
     for (name, document) in odd() {
         let documents = [(name.to_owned(), &document)];
-        let comparison = compare(&sample(), &document, Margin { lower: 0.03, upper: 0.06 });
+        let comparison = compared(&sample(), &document);
         let extras = Extras { budgets: &[], recommendations: &[], comparison: Some(&comparison) };
         let source = Source { documents: &documents, extras };
         for format in FORMATS {

@@ -19,7 +19,8 @@ pub(super) fn write(page: &Page) -> String {
     out
 }
 
-fn write_block(out: &mut String, block: &Block) {
+/// Writes one block; pictures are left out.
+pub(super) fn write_block(out: &mut String, block: &Block) {
     match block {
         Block::Facts(facts) => {
             out.push_str("\n| | |\n| --- | --- |\n");
@@ -66,12 +67,14 @@ fn write_block(out: &mut String, block: &Block) {
     }
 }
 
-fn write_table(out: &mut String, table: &Table) {
+/// Writes a table under its caption, or folded behind it.
+pub(super) fn write_table(out: &mut String, table: &Table) {
     let caption = escape(&table.caption);
     if table.folded {
         out.push_str(&format!("\n<details><summary>{caption}</summary>\n\n"));
     } else {
-        out.push_str(&format!("\n{caption}:\n\n"));
+        let end = if caption.ends_with('.') { "" } else { ":" };
+        out.push_str(&format!("\n{caption}{end}\n\n"));
     }
     let titles: Vec<String> = table.columns.iter().map(|column| escape(&column.title)).collect();
     let rules: Vec<&str> = table
@@ -93,7 +96,7 @@ fn write_table(out: &mut String, table: &Table) {
 }
 
 /// Text that stays text: signs that Markdown or HTML would obey are escaped, line ends become spaces.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -7,7 +7,7 @@ use comfy_table::{
 use super::page::{self, Advice, Align, Block, Cell, Extras, Fact, Note, Page, Section, Table, Tone};
 use super::words;
 use crate::analysis::budget::BudgetResult;
-use crate::analysis::compare::Comparison;
+use crate::analysis::compare::ComparisonReport;
 use crate::analysis::recommend::Recommendation;
 use crate::document::{Document, Machine, Selftest};
 
@@ -62,10 +62,26 @@ pub fn recommendations(recommendations: &[Recommendation], color: bool, width: u
     one(page::advice_section(recommendations), color, width, "the measured facts suggest no change")
 }
 
-/// A comparison.
+/// A comparison: the cases, counts and tails, budgets, how it was measured, and the verdict last, where the eye is when
+/// the text has run through.
 #[must_use]
-pub fn comparison(comparison: &Comparison, color: bool, width: usize) -> String {
-    one(page::comparison_section(comparison), color, width, "nothing to compare")
+pub fn comparison(report: &ComparisonReport, color: bool, width: usize) -> String {
+    let style = Style { color, width: width.clamp(40, 400) };
+    let page = page::comparison_page(report);
+    let mut out = String::new();
+    for section in &page.sections {
+        out.push_str(&write_section(&style, section));
+        out.push('\n');
+    }
+    let tone = match report.exit_code {
+        0 => Tone::Good,
+        3 => Tone::Warn,
+        _ => Tone::Bad,
+    };
+    let verdict = fold(&style, "", &format!("{} Exit code {}.", page.headline, report.exit_code));
+    out.push_str(&style.paint(tone, &verdict));
+    out.push('\n');
+    out
 }
 
 /// The trials of a self-test.
@@ -193,8 +209,14 @@ fn write_table(style: &Style, table: &Table) -> String {
             keep.iter().map(|&i| row.get(i).map_or_else(|| comfy_table::Cell::new(""), |c| cell(style, c))),
         );
     }
+    // Names of cases are long: where they must be broken it is at their slashes.
+    let slashed = |row: &Vec<Cell>| row.first().is_some_and(|cell| cell.text.contains('/'));
+    let cases = table.rows.iter().all(slashed);
     for (at, &i) in keep.iter().enumerate() {
         if let Some(column) = out.column_mut(at) {
+            if i == 0 && cases {
+                column.set_delimiter('/');
+            }
             column.set_cell_alignment(match table.columns[i].align {
                 Align::Left => CellAlignment::Left,
                 Align::Right => CellAlignment::Right,

@@ -61,9 +61,15 @@ pub(super) fn between_seconds(low: f64, high: f64) -> String {
     }
 }
 
-/// A signed change of a ratio: `+4.2 %`.
+/// A signed change of a ratio, as finely as margins of half a percent need: `+0.42 %`, `-31.0 %`, `12.3 ×`.
 pub(super) fn change(ratio: f64) -> String {
-    if ratio.is_finite() { format!("{:+.1} %", (ratio - 1.0) * 100.0) } else { "-".to_owned() }
+    let change = (ratio - 1.0) * 100.0;
+    match change.abs() {
+        size if !size.is_finite() => "-".to_owned(),
+        size if size < 9.995 => format!("{change:+.2} %"),
+        size if size < 999.5 => format!("{change:+.1} %"),
+        _ => factor(ratio),
+    }
 }
 
 /// The text with its middle replaced by an ellipsis where it has more than `limit` characters.

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 
 use super::{Context, Exit};
 use crate::analysis::compare::{ComparisonReport, Decision, Margin};
+use crate::session::import::compare_import;
 use crate::session::settings::{Settings, load_here};
 
 mod documents;
@@ -130,6 +131,8 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
     let settings = load_here()?;
     let answer = if args.base.is_some() || !args.commands.is_empty() {
         paired::run(args, &settings, context)?
+    } else if let (Some(import), Some(baseline)) = (&args.import, &args.baseline) {
+        compare_import(import, baseline, args.margin_of_one_run(&settings))?.into()
     } else if let Some(path) = &args.replay {
         paired::replay(path, args, &settings)?
     } else if let Some(baseline) = &args.baseline {

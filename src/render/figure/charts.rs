@@ -1,10 +1,9 @@
-//! Bars, curves and intervals: kernels, bandwidths, the pipeline, a comparison.
+//! Bars and curves: kernels, bandwidths, the pipeline.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::scene::ROW;
-use super::{Axis, Bar, Data, Emphasis, Figure, Ink, Interval, Line, Mark, Marker, Number, Point, Series};
-use crate::analysis::compare::{Change, Comparison, Verdict};
+use super::{Axis, Bar, Data, Emphasis, Figure, Ink, Line, Mark, Marker, Number, Point, Series};
 use crate::analysis::roofline::CeilingKind;
 use crate::document::{Case, Document, Extent, Measurement};
 use crate::render::facts::{Facts, Work, texts_per_second, tokens_per_second, usable};
@@ -311,74 +310,16 @@ fn curve(index: usize, key: &str, points: &[(f64, f64, String)], common: &str) -
     ]
 }
 
-/// Each change with its interval, the worst first.
-#[must_use]
-pub fn comparison(comparison: &Comparison) -> Figure {
-    let good = |change: &&Change| {
-        let ratio = change.ratio;
-        usable(ratio.value) && usable(ratio.low) && usable(ratio.high)
-    };
-    let (rows, left_out) =
-        top(comparison.changes.iter().filter(good).collect(), |c| (c.ratio.value.ln()).abs());
-    let mut rows = rows;
-    rows.sort_by(|a, b| b.ratio.value.total_cmp(&a.ratio.value));
-    let verdicts = [
-        (Verdict::Slower, "slower", Ink::Bad),
-        (Verdict::Faster, "faster", Ink::Good),
-        (Verdict::Inconclusive, "inconclusive", Ink::Warn),
-        (Verdict::Equivalent, "equivalent", Ink::Muted),
-    ];
-    let series = verdicts.into_iter().filter_map(|(verdict, name, ink)| {
-        let of_verdict = rows.iter().enumerate().filter(|(_, change)| change.verdict == verdict);
-        let intervals: Vec<Interval> =
-            of_verdict.map(|(category, change)| interval(category, change)).collect();
-        (!intervals.is_empty()).then(|| Series {
-            name: Some(name.to_owned()),
-            ink,
-            data: Data::Intervals(intervals),
-        })
-    });
-    let ends = rows.iter().flat_map(|c| [c.ratio.low, c.ratio.high]).chain([0.97, 1.03]);
-    let mut figure = bar_chart(
-        "comparison",
-        "Candidate against baseline",
-        format!("Ratio of median times with its 95 % interval; right of 1 is slower{}.", beyond(left_out)),
-        rows.iter().map(|change| change.case.clone()).collect(),
-        Axis::log("Time of the candidate over time of the baseline", ends, 1.01, Number::Factor),
-        series.collect(),
-    );
-    figure.marks.push(Mark { x: 1.0, label: "no change".to_owned() });
-    figure
-}
-
-fn interval(category: usize, change: &Change) -> Interval {
-    let ratio = change.ratio;
-    Interval {
-        category,
-        low: ratio.low,
-        value: ratio.value,
-        high: ratio.high,
-        label: Some(words::change(ratio.value)),
-        hover: format!(
-            "{}\n{} ({} to {})\n{}",
-            change.case,
-            words::change(ratio.value),
-            words::change(ratio.low),
-            words::change(ratio.high),
-            change.evidence
-        ),
-    }
-}
-
 /// The rows with the largest values, largest first, and how many were left out.
-fn top<T>(mut rows: Vec<T>, value: impl Fn(&T) -> f64) -> (Vec<T>, usize) {
+pub(super) fn top<T>(mut rows: Vec<T>, value: impl Fn(&T) -> f64) -> (Vec<T>, usize) {
     rows.sort_by(|a, b| value(b).total_cmp(&value(a)));
     let left_out = rows.len().saturating_sub(ROWS);
     rows.truncate(ROWS);
     (rows, left_out)
 }
 
-fn beyond(left_out: usize) -> String {
+/// What the subtitle says of rows that were left out.
+pub(super) fn beyond(left_out: usize) -> String {
     if left_out == 0 { String::new() } else { format!("; {left_out} more are in the table") }
 }
 
@@ -395,7 +336,8 @@ fn by_family<'f>(bars: impl Iterator<Item = (&'f str, Bar)>) -> Vec<Series> {
     series.collect()
 }
 
-fn bar_chart(
+/// An empty chart with a row for each name.
+pub(super) fn bar_chart(
     name: &str,
     title: &str,
     subtitle: String,

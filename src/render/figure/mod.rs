@@ -6,6 +6,7 @@
 
 mod axis;
 mod charts;
+mod compared;
 mod files;
 mod inline;
 mod labels;
@@ -15,9 +16,8 @@ mod scene;
 
 pub use axis::{Axis, Number, Scale};
 pub(super) use charts::STAGES;
-pub use charts::{
-    bandwidth, comparison, fractions, speedups, stages, throughput_by_batch, throughput_by_sequence,
-};
+pub use charts::{bandwidth, fractions, speedups, stages, throughput_by_batch, throughput_by_sequence};
+pub use compared::comparison;
 pub use palette::{Ink, Marker};
 pub use roofline::{roofline, roofline_at, thread_counts};
 

@@ -3,11 +3,13 @@
 //! A [`Page`] has a headline and sections; a section has blocks. What is decided here (which facts, which columns, which
 //! words) is the same in a terminal, in Markdown and in HTML; how it looks is the writer's.
 
+pub(super) mod compared;
 mod condition;
-mod judged;
+pub(super) mod judged;
 mod kernel;
 mod machine;
 mod pipeline;
+pub(super) mod sentences;
 mod side_by_side;
 mod summary;
 mod trial;
@@ -15,10 +17,11 @@ mod trial;
 use super::facts::Facts;
 use super::figure::Figure;
 use crate::analysis::budget::BudgetResult;
-use crate::analysis::compare::Comparison;
+use crate::analysis::compare::ComparisonReport;
 use crate::analysis::recommend::Recommendation;
 use crate::document::{Document, Machine, Selftest};
 
+pub use compared::page as comparison_page;
 pub use side_by_side::side_by_side;
 
 /// What was computed beside a document and belongs into its report. Everything may be absent.
@@ -29,7 +32,7 @@ pub struct Extras<'a> {
     /// The advice.
     pub recommendations: &'a [Recommendation],
     /// A comparison with another document.
-    pub comparison: Option<&'a Comparison>,
+    pub comparison: Option<&'a ComparisonReport>,
 }
 
 /// All there is to say.
@@ -229,8 +232,8 @@ pub(super) fn number_column(title: &str, spare: u8) -> Column {
 #[must_use]
 pub fn page(document: &Document, extras: &Extras<'_>) -> Page {
     let facts = Facts::of(document);
-    let sections = [
-        judged::comparison(extras.comparison),
+    let mut sections = extras.comparison.map(compared::sections).unwrap_or_default();
+    let own = [
         judged::advice(extras.recommendations),
         judged::budgets(extras.budgets),
         kernel::roofline(&facts),
@@ -241,12 +244,13 @@ pub fn page(document: &Document, extras: &Extras<'_>) -> Page {
         Some(condition::conditions(document)),
         condition::omitted(document),
     ];
+    sections.extend(own.into_iter().flatten());
     Page {
         title: "perfkit report".to_owned(),
         subtitle: summary::subtitle(document),
         headline: summary::headline(&facts),
         highlights: summary::highlights(&facts),
-        sections: sections.into_iter().flatten().collect(),
+        sections,
     }
 }
 
@@ -290,10 +294,4 @@ pub fn budgets_section(budgets: &[BudgetResult]) -> Option<Section> {
 #[must_use]
 pub fn advice_section(recommendations: &[Recommendation]) -> Option<Section> {
     judged::advice(recommendations)
-}
-
-/// The section about a comparison.
-#[must_use]
-pub fn comparison_section(comparison: &Comparison) -> Option<Section> {
-    judged::comparison(Some(comparison))
 }
