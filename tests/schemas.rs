@@ -1,6 +1,6 @@
 //! The JSON Schemas under `schemas/` are what the types say.
 
-use perfkit::document::{Document, Machine, schema_of, to_json};
+use perfkit::document::{Document, Machine, Selftest, Trace, schema_of, to_json};
 use perfkit::render::json::ComparisonDocument;
 
 #[test]
@@ -12,6 +12,8 @@ fn the_committed_schemas_are_those_of_the_types() {
         ("machine", schema_of::<Machine>()),
         ("results", schema_of::<Document>()),
         ("comparison", schema_of::<ComparisonDocument>()),
+        ("selftest", schema_of::<Selftest>()),
+        ("trace", schema_of::<Trace>()),
     ] {
         let path = folder.join(format!("perfkit.{name}.1.json"));
         let text = to_json(&schema).unwrap();

@@ -36,8 +36,7 @@ impl BatchSample {
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a sample fit in 53 bits")]
     pub fn running_seconds(&self) -> f64 {
-        let waited = self.wait_nanoseconds.unwrap_or(0);
-        let running = self.wall_nanoseconds.saturating_sub(waited).max(1);
+        let running = running_nanoseconds(self.wall_nanoseconds, self.cpu_nanoseconds, self.wait_nanoseconds);
         running as f64 * 1e-9 / self.iterations.max(1) as f64
     }
 
@@ -53,6 +52,20 @@ impl BatchSample {
     pub fn preempted(&self) -> bool {
         self.involuntary_switches.is_some_and(|switches| switches > 0)
             || self.wait_nanoseconds.is_some_and(|wait| wait > self.wall_nanoseconds / 20)
+    }
+}
+
+/// The part of a wall time in which a thread had a CPU. The waiting is read just outside the clock, so that a thread
+/// which lost its CPU between the two has waited for longer than it was timed: it ran for its CPU time at the least, and
+/// where that is unknown such a wait is not believed.
+#[must_use]
+pub fn running_nanoseconds(wall: u64, cpu: Option<u64>, wait: Option<u64>) -> u64 {
+    let Some(wait) = wait else { return wall };
+    let running = wall.saturating_sub(wait);
+    match cpu {
+        Some(cpu) => running.max(cpu.min(wall)).max(1),
+        None if running < wall / 4 => wall,
+        None => running.max(1),
     }
 }
 
@@ -85,15 +98,17 @@ impl<'a> Batcher<'a> {
     /// One sample of so many runs.
     pub fn sample(&self, workload: &mut dyn Workload, iterations: u64) -> BatchSample {
         let wait = || self.wait.as_ref().and_then(RunQueueWait::nanoseconds);
-        let (usage, waited, cpu) = (process_usage(), wait(), process_cpu_nanoseconds());
+        // The waiting is read nearest to the clock: a CPU lost between the two readings would be counted as waiting.
+        let (usage, cpu, waited) = (process_usage(), process_cpu_nanoseconds(), wait());
         let wall_nanoseconds = time_batch(workload, self.clock, iterations);
+        let waited = waited.zip(wait()).map(|(before, after)| after.saturating_sub(before));
         let cpu = process_cpu_nanoseconds().saturating_sub(cpu);
         let switches = process_usage().involuntary_switches.saturating_sub(usage.involuntary_switches);
         BatchSample {
             wall_nanoseconds,
             cpu_nanoseconds: Some(cpu),
             involuntary_switches: Some(switches),
-            wait_nanoseconds: waited.zip(wait()).map(|(before, after)| after.saturating_sub(before)),
+            wait_nanoseconds: waited,
             cpu: current_cpu(),
             iterations,
         }
@@ -108,4 +123,25 @@ pub(super) fn time_batch(workload: &mut dyn Workload, clock: &dyn Clock, batch: 
         workload.run();
     }
     clock.now().saturating_sub(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn running_time_leaves_out_what_was_waited_and_never_falls_below_the_cpu_time() {
+        for (wall, cpu, wait, running) in [
+            (100, None, None, 100),
+            (100, Some(40), None, 100),
+            (100, Some(60), Some(40), 60),
+            (100, Some(90), Some(4000), 90),
+            (100, Some(900), Some(4000), 100),
+            (100, None, Some(30), 70),
+            (100, None, Some(4000), 100),
+            (100, Some(0), Some(100), 1),
+        ] {
+            assert_eq!(running_nanoseconds(wall, cpu, wait), running, "{wall} {cpu:?} {wait:?}");
+        }
+    }
 }

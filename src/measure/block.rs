@@ -19,7 +19,7 @@ const MOST_ROUNDS: usize = 30;
 /// A median of fewer is at the mercy of one pre-empted sample.
 const FEWEST_ROUNDS: usize = 5;
 /// Costly calls have fewer rounds than that, so that a block's rounds stay below this.
-const LONGEST_BLOCK_SECONDS: f64 = 0.5;
+const LONGEST_BLOCK_SECONDS: f64 = 0.3;
 /// Two neighbouring windows of the warm-up agree when their medians differ by no more than this share.
 const SETTLED_WITHIN: f64 = 0.03;
 /// Warm-up takes at least so many runs, unless they last longer than [`WARM_UP_SECONDS`].
@@ -294,7 +294,7 @@ mod tests {
         assert_eq!(plan(4e-4), BlockPlan { rounds: 30, iterations: 1 });
         assert_eq!(plan(2e-3).rounds, 10);
         assert_eq!(plan(2e-2).rounds, 5);
-        assert_eq!(plan(0.1).rounds, 2, "five rounds would take a second");
+        assert_eq!(plan(0.05).rounds, 3, "five rounds would take half a second");
         assert_eq!(plan(3.0), BlockPlan { rounds: 1, iterations: 1 });
         assert_eq!(BlockPlan::for_run_of(1e-6, 2, 2e-8, Some(72)).rounds, 72);
     }

@@ -11,7 +11,7 @@ mod worker_process;
 
 use crate::workload::Facts;
 
-pub use batch::{BatchSample, Batcher};
+pub use batch::{BatchSample, Batcher, running_nanoseconds};
 pub use block::{Arm, ArmError, Block, BlockPlan, block, run_seconds, single_round};
 pub use sampler::sample;
 pub use worker_process::{Program, WorkerProcess};

@@ -7,7 +7,7 @@ use crate::analysis::sequential::counts::{CountTolerance, compare_counts};
 use crate::analysis::sequential::tails::block_quantile_ratio;
 use crate::analysis::sequential::{Decider, Evidence, State};
 use crate::document::{Cause, TraceArm, TraceBlock};
-use crate::measure::ArmError;
+use crate::measure::{ArmError, running_nanoseconds};
 use crate::session::Stop;
 use crate::stats;
 use crate::sys::clock::monotonic_nanoseconds;
@@ -219,10 +219,10 @@ fn running_seconds(arm: &TraceArm, case: &str) -> Vec<f64> {
         return all_seconds(arm);
     }
     let iterations = arm.iterations.max(1) as f64;
-    let samples = arm.wall_nanoseconds.iter().zip(&arm.wait_nanoseconds);
-    samples
-        .map(|(wall, wait)| wall.saturating_sub(wait.unwrap_or(0)).max(1) as f64 * 1e-9 / iterations)
-        .collect()
+    let running = |i: usize| {
+        running_nanoseconds(arm.wall_nanoseconds[i], arm.cpu_nanoseconds[i], arm.wait_nanoseconds[i])
+    };
+    (0..arm.wall_nanoseconds.len()).map(|i| running(i) as f64 * 1e-9 / iterations).collect()
 }
 
 /// Tails are of samples that the scheduler left alone: how often it did not is a figure of its own.

@@ -117,11 +117,15 @@ impl Pairs for WorkerPairs {
             Kind::Control => base.clone(),
         };
         let mut sides = self.start([&base, &other])?;
+        let sizing = self.clock.now();
         let plan = self.planned(&mut sides)?;
+        #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a block fit in 53 bits")]
+        let sizing_seconds = self.clock.now().saturating_sub(sizing) as f64 * 1e-9;
         let before = [process_facts(sides[0].id()), process_facts(sides[1].id())];
         let monitor = Monitor::start(&self.clock);
         let [first, second] = &mut sides;
-        let block = block(&mut [first, second], &plan, &self.clock, &mut self.rng)?;
+        let mut block = block(&mut [first, second], &plan, &self.clock, &mut self.rng)?;
+        block.sampling_seconds += sizing_seconds;
         let conditions = monitor.conditions(Conditions::default());
         let facts = [0, 1].map(|side| process_facts(sides[side].id()).since(&before[side]));
         sides.iter_mut().try_for_each(WorkerProcess::check)?;

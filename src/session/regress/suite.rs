@@ -366,13 +366,19 @@ fn worse_elsewhere(change: &Change, report: &ComparisonReport) -> bool {
         })
 }
 
+fn is_slower(change: &Change) -> bool {
+    change.verdict == Verdict::Slower || change.tails.iter().any(|tail| tail.verdict == Verdict::Slower)
+}
+
 fn words(decision: Decision, report: &ComparisonReport) -> &'static str {
     match decision {
         Decision::Failed => "failed",
         Decision::Unfit if report.refused.is_none() => "invalid",
         Decision::Unfit => "refused",
         Decision::NoBaseline => "refused",
-        Decision::Regression => "slower",
+        Decision::Regression if report.changes.iter().any(is_slower) => "slower",
+        // No case is: a counter is.
+        Decision::Regression => "grew",
         Decision::Inconclusive => "inconclusive",
         Decision::Fine => {
             let faster = report.changes.iter().any(|change| change.verdict == Verdict::Faster);
