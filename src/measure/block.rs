@@ -294,7 +294,7 @@ mod tests {
         assert_eq!(plan(4e-4), BlockPlan { rounds: 30, iterations: 1 });
         assert_eq!(plan(2e-3).rounds, 10);
         assert_eq!(plan(2e-2).rounds, 5);
-        assert_eq!(plan(0.05).rounds, 3, "five rounds would take half a second");
+        assert_eq!(plan(0.04).rounds, 3, "five rounds would take 0.4 s");
         assert_eq!(plan(3.0), BlockPlan { rounds: 1, iterations: 1 });
         assert_eq!(BlockPlan::for_run_of(1e-6, 2, 2e-8, Some(72)).rounds, 72);
     }
