@@ -8,9 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
-use crate::analysis::compare::{
-    Change, ComparisonReport, Decision, Margin, Mode, RatioInterval, Verdict, ratio_of_medians,
-};
+use crate::analysis::compare::{Change, ComparisonReport, Decision, Margin, Mode, Verdict, ratio_of_medians};
 use crate::interchange::{self, Baselines, Benchmarks, Format, Imported, ImportedBenchmark};
 
 /// Why no change of an import has a verdict.
@@ -90,15 +88,14 @@ fn find<'a>(format: &Format, imported: &'a Imported, baseline: &str) -> anyhow::
 
 fn of_pairs(baseline: &Benchmarks, candidate: &Benchmarks, margin: Margin) -> ComparisonReport {
     let pairs = interchange::pairs(baseline, candidate);
-    let changes: Vec<Change> =
-        pairs.both.iter().filter_map(|(id, old, new)| change(id, old, new, margin)).collect();
+    let changes: Vec<Change> = pairs.both.iter().filter_map(|(id, old, new)| change(id, old, new)).collect();
     let owned = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect();
     ComparisonReport { missing: owned(&pairs.missing), new: owned(&pairs.new), ..report(changes, margin) }
 }
 
 fn of_one(name: &str, base: &ImportedBenchmark, candidate: &Benchmarks, margin: Margin) -> ComparisonReport {
     let others = candidate.iter().filter(|(id, _)| *id != name);
-    report(others.filter_map(|(id, new)| change(id, base, new, margin)).collect(), margin)
+    report(others.filter_map(|(id, new)| change(id, base, new)).collect(), margin)
 }
 
 fn report(changes: Vec<Change>, margin: Margin) -> ComparisonReport {
@@ -118,31 +115,21 @@ fn report(changes: Vec<Change>, margin: Margin) -> ComparisonReport {
     }
 }
 
-fn change(
-    id: &str,
-    base: &ImportedBenchmark,
-    candidate: &ImportedBenchmark,
-    margin: Margin,
-) -> Option<Change> {
+fn change(id: &str, base: &ImportedBenchmark, candidate: &ImportedBenchmark) -> Option<Change> {
     let estimate = ratio_of_medians(&base.samples, &candidate.samples)?;
     let mut evidence = estimate.evidence;
     for (side, benchmark) in [("baseline", base), ("candidate", candidate)] {
         evidence.extend(benchmark.notes.iter().map(|note| format!("; {side}: {note}")));
     }
+    // No detectable effect is told: of whatever size, an import shows none.
     Some(Change {
         case: id.to_owned(),
         verdict: Verdict::Inconclusive,
         reason: Some(REASON.to_owned()),
-        minimum_detectable_effect: Some(detectable(&estimate.interval, margin)),
         ratio: estimate.interval,
         evidence,
         ..Change::default()
     })
-}
-
-/// The slowdown whose interval, as wide as this one, would begin above the lower margin.
-fn detectable(ratio: &RatioInterval, margin: Margin) -> f64 {
-    (1.0 + margin.lower) * ratio.value / ratio.low.max(f64::MIN_POSITIVE) - 1.0
 }
 
 fn no_baseline(
@@ -198,7 +185,8 @@ mod tests {
         assert_eq!((report.changes.len(), report.missing.len(), report.new.len()), (4, 0, 1));
         for change in &report.changes {
             assert_eq!((change.verdict, change.reason.as_deref()), (Verdict::Inconclusive, Some(REASON)));
-            assert!(change.minimum_detectable_effect.is_some_and(|least| least > 0.0), "{change:?}");
+            assert_eq!(change.minimum_detectable_effect, None, "an import can show nothing: {change:?}");
+            assert!(change.ratio.low <= change.ratio.value && change.ratio.value <= change.ratio.high);
         }
         // The fixture's `mix` was made a tenth slower.
         let mix = report.changes.iter().find(|change| change.case == "mix").unwrap();

@@ -74,7 +74,10 @@ fn write(report: &ComparisonReport, rows: usize) -> String {
     }
     let how = escape(&sentences::how(report.mode));
     out.push_str(&format!("\n<details><summary>How it was measured</summary>\n\n{how}\n"));
-    write_block(&mut out, &Block::Facts(compared::facts(report)));
+    let facts = compared::facts(report);
+    if !facts.is_empty() {
+        write_block(&mut out, &Block::Facts(facts));
+    }
     push_notes(&mut out, compared::notes(report));
     out.push_str("\n</details>\n");
     out

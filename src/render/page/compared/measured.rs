@@ -2,13 +2,15 @@
 
 use super::super::{Fact, Note, Tone, sentences};
 use super::note;
-use crate::analysis::compare::{ComparisonReport, ONE_RUN_NOTE};
+use crate::analysis::compare::{ComparisonReport, Mode, ONE_RUN_NOTE};
 use crate::render::words;
 use crate::units;
 
 /// Margins, blocks, time and machines.
 pub(in crate::render) fn facts(report: &ComparisonReport) -> Vec<Fact> {
-    let mut facts = vec![Fact::new("Verdicts", sentences::margins(report))];
+    // An import is given no verdict, so that there is no rule to tell.
+    let rule = (report.mode != Mode::Import).then(|| Fact::new("Verdicts", sentences::margins(report)));
+    let mut facts: Vec<Fact> = rule.into_iter().collect();
     let sequential: Vec<_> = report.changes.iter().filter_map(|change| change.sequential.as_ref()).collect();
     if let (Some(least), Some(most)) =
         (sequential.iter().map(|s| s.blocks).min(), sequential.iter().map(|s| s.blocks).max())

@@ -126,8 +126,11 @@ fn tails(report: &ComparisonReport) -> Option<Section> {
 }
 
 fn measured(report: &ComparisonReport) -> Section {
-    let mut blocks = vec![Block::Facts(facts(report))];
-    let notes = notes(report);
+    let (facts, notes) = (facts(report), notes(report));
+    let mut blocks = Vec::new();
+    if !facts.is_empty() {
+        blocks.push(Block::Facts(facts));
+    }
     if !notes.is_empty() {
         blocks.push(Block::Notes(notes));
     }

@@ -1,10 +1,8 @@
 //! Text for a terminal: tables as wide as it is, the less important columns left out where they do not fit.
 
-use comfy_table::{
-    Attribute, CellAlignment, Color, ContentArrangement, ContentLineStyle, LineStyle, TableStyle,
-};
+mod table;
 
-use super::page::{self, Advice, Align, Block, Cell, Extras, Fact, Note, Page, Section, Table, Tone};
+use super::page::{self, Advice, Block, Extras, Fact, Note, Page, Section, Tone};
 use super::words;
 use crate::analysis::budget::BudgetResult;
 use crate::analysis::compare::ComparisonReport;
@@ -127,7 +125,7 @@ fn write_section(style: &Style, section: &Section) -> String {
         let text = match block {
             Block::Facts(facts) => write_facts(style, facts),
             Block::Table(table) if table.folded => continue,
-            Block::Table(table) => write_table(style, table),
+            Block::Table(table) => table::write(style, table),
             Block::Figure(_) => continue,
             Block::Notes(notes) => notes.iter().map(|note| write_note(style, note)).collect(),
             Block::Advice(advice) => {
@@ -181,87 +179,6 @@ fn write_advice(style: &Style, number: usize, advice: &Advice) -> String {
         out.push('\n');
     }
     out
-}
-
-/// Space, nothing else, between columns; a thin line under the header.
-const TABLE: TableStyle = TableStyle::new()
-    .header_lines(ContentLineStyle::none())
-    .header_separator(LineStyle::none().fill('\u{2500}').junction('\u{2500}'))
-    .content_lines(ContentLineStyle::none());
-
-fn write_table(style: &Style, table: &Table) -> String {
-    let keep = columns_that_fit(table, style.width);
-    let mut out = comfy_table::Table::new();
-    out.load_style(TABLE);
-    out.set_content_arrangement(ContentArrangement::Dynamic);
-    out.set_width(u16::try_from(style.width).unwrap_or(u16::MAX));
-    if style.color {
-        out.enforce_styling();
-    } else {
-        out.force_no_tty();
-    }
-    out.set_header(keep.iter().map(|&i| {
-        let cell = comfy_table::Cell::new(clean(&table.columns[i].title));
-        if style.color { cell.add_attribute(Attribute::Bold) } else { cell }
-    }));
-    for row in &table.rows {
-        out.add_row(
-            keep.iter().map(|&i| row.get(i).map_or_else(|| comfy_table::Cell::new(""), |c| cell(style, c))),
-        );
-    }
-    // Names of cases are long: where they must be broken it is at their slashes.
-    let slashed = |row: &Vec<Cell>| row.first().is_some_and(|cell| cell.text.contains('/'));
-    let cases = table.rows.iter().all(slashed);
-    for (at, &i) in keep.iter().enumerate() {
-        if let Some(column) = out.column_mut(at) {
-            if i == 0 && cases {
-                column.set_delimiter('/');
-            }
-            column.set_cell_alignment(match table.columns[i].align {
-                Align::Left => CellAlignment::Left,
-                Align::Right => CellAlignment::Right,
-            });
-        }
-    }
-    let caption = style.paint(Tone::Quiet, &fold(style, " ", &table.caption));
-    format!("{caption}\n{}\n", out.trim_fmt())
-}
-
-fn cell(style: &Style, cell: &Cell) -> comfy_table::Cell {
-    let out = comfy_table::Cell::new(clean(&cell.text));
-    match foreground(cell.tone).filter(|_| style.color) {
-        Some(color) => out.fg(color),
-        None => out,
-    }
-}
-
-const fn foreground(tone: Tone) -> Option<Color> {
-    match tone {
-        Tone::Normal => None,
-        Tone::Quiet => Some(Color::DarkGrey),
-        Tone::Good => Some(Color::Green),
-        Tone::Warn => Some(Color::Yellow),
-        Tone::Bad => Some(Color::Red),
-    }
-}
-
-/// Indices of the columns to show: the most spare are dropped until the rest fits, but those that stay always stay.
-fn columns_that_fit(table: &Table, width: usize) -> Vec<usize> {
-    let natural = |i: usize| {
-        let cells = table.rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.text.chars().count());
-        let title = table.columns[i].title.chars().count();
-        cells.chain([title]).max().unwrap_or(0).min(60) + 3
-    };
-    let widths: Vec<usize> = (0..table.columns.len()).map(natural).collect();
-    let mut keep: Vec<usize> = (0..table.columns.len()).collect();
-    loop {
-        let total: usize = keep.iter().map(|&i| widths[i]).sum();
-        let spare = keep.iter().copied().filter(|&i| table.columns[i].spare > 0);
-        match spare.max_by_key(|&i| (table.columns[i].spare, i)) {
-            Some(drop) if total > width => keep.retain(|&i| i != drop),
-            Some(_) | None => return keep,
-        }
-    }
 }
 
 impl Style {

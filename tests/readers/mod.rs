@@ -1,0 +1,152 @@
+//! Every reader of bytes that come from elsewhere, each as a function that must neither panic nor take long, whatever it
+//! is given. The mutations of `tests/hostile.rs` and the fuzz targets of `fuzz/` walk the same table; its seeds, and what
+//! was once found, lie in `tests/data/seeds/<name>/`.
+
+#![expect(clippy::unwrap_used, reason = "a test whose own set-up fails has failed")]
+
+use std::fs;
+use std::hint::black_box;
+use std::path::Path;
+
+use perfkit::analysis::compare::{Margin, compare};
+use perfkit::analysis::recommend::recommend;
+use perfkit::document::{Case, CasePattern, Machine, read_document, to_json};
+use perfkit::interchange::{self, Benchmarks, Imported};
+use perfkit::machine::{Source, detect, replace_gpus};
+use perfkit::render::page::Extras;
+use perfkit::render::{comparison, terminal};
+use perfkit::session::import::compare_import;
+use perfkit::session::settings;
+use perfkit::units::{CpuList, parse_bytes};
+
+/// A reader, by the name of its fuzz target.
+pub(crate) struct Reader {
+    pub(crate) name: &'static str,
+    pub(crate) read: fn(&[u8]),
+}
+
+pub(crate) static READERS: &[Reader] = &[
+    Reader { name: "criterion_import", read: criterion_import },
+    Reader { name: "hyperfine_import", read: hyperfine_import },
+    Reader { name: "results_document", read: results_document },
+    Reader { name: "case_text", read: case_text },
+    Reader { name: "settings_toml", read: settings_toml },
+    Reader { name: "cpuid_dump", read: cpuid_dump },
+    Reader { name: "gpu_report", read: gpu_report },
+];
+
+/// The reader with this name.
+#[allow(dead_code, reason = "the fuzz targets look one up, the test walks them all")]
+pub(crate) fn reader(name: &str) -> fn(&[u8]) {
+    READERS.iter().find(|reader| reader.name == name).unwrap().read
+}
+
+/// `benchmark.json`, a line end, `sample.json`: what is usable goes through a tree, the comparison and every writer.
+fn criterion_import(bytes: &[u8]) {
+    let at = bytes.iter().position(|&byte| byte == b'\n').unwrap_or(bytes.len());
+    let (ids, sample) = (&bytes[..at], bytes.get(at + 1..).unwrap_or_default());
+    let Ok((id, benchmark)) = interchange::criterion::parse(ids, sample) else { return };
+    let root = tempfile::tempdir().unwrap();
+    for set in ["main", "new"] {
+        let folder = root.path().join("group").join(set);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("benchmark.json"), ids).unwrap();
+        fs::write(folder.join("sample.json"), sample).unwrap();
+    }
+    let imported = interchange::criterion::read(root.path()).unwrap();
+    assert_eq!(imported.sets["new"][&id], benchmark);
+    compared("criterion", root.path(), "main");
+}
+
+fn hyperfine_import(bytes: &[u8]) {
+    let Ok(imported) = interchange::hyperfine::parse(bytes) else { return };
+    let commands = usable(&imported);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runs.json");
+    fs::write(&path, bytes).unwrap();
+    for baseline in [path.to_str().unwrap(), commands.keys().next().unwrap()] {
+        compared("hyperfine", &path, baseline);
+    }
+}
+
+/// What a reader promises of all that it lets through.
+fn usable(imported: &Imported) -> &Benchmarks {
+    let set = imported.sets.values().next().unwrap();
+    for benchmark in set.values() {
+        assert!(!benchmark.samples.is_empty());
+        assert!(benchmark.samples.iter().all(|&seconds| interchange::plausible(seconds)));
+    }
+    set
+}
+
+/// An import never passes or fails, and every writer can say it.
+fn compared(format: &str, path: &Path, baseline: &str) {
+    let report =
+        compare_import(&format!("{format}:{}", path.display()), baseline, Margin::default()).unwrap();
+    assert!(matches!(report.exit_code, 3 | 5), "{report:?}");
+    for format in comparison::FORMATS {
+        let text = (format.write)(&report).unwrap();
+        assert!(!text.contains("NaN"), "{}: {text}", format.name);
+    }
+    let text = terminal::comparison(&report, false, 80);
+    assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text}");
+}
+
+fn results_document(bytes: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("results.json");
+    fs::write(&path, bytes).unwrap();
+    let Ok(document) = read_document(&path) else { return };
+    fs::write(&path, to_json(&document).unwrap()).unwrap();
+    assert_eq!(read_document(&path).unwrap().measured().count(), document.measured().count());
+    let advice = recommend(&document);
+    let extras = Extras { recommendations: &advice, ..Extras::default() };
+    let text = terminal::document(&document, &extras, false, 80);
+    assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text}");
+    black_box(compare(&document, &document, Margin::default()));
+}
+
+/// A case, a pattern, a set of CPUs, a size: what people write on the command line.
+fn case_text(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(case) = text.parse::<Case>() {
+        assert_eq!(case.to_string().parse::<Case>().unwrap(), case);
+        assert!(!case.family().is_empty() || text.starts_with('/'));
+    }
+    if let Ok(pattern) = CasePattern::new(text) {
+        black_box(pattern.matches_text("pool/mean-f32/rows@avx512/128x384/t1"));
+        black_box(pattern.matches_text(text));
+    }
+    if let Ok(cpus) = text.parse::<CpuList>() {
+        assert_eq!(cpus.to_string().parse::<CpuList>().unwrap(), cpus);
+    }
+    let _ = parse_bytes(text);
+}
+
+fn settings_toml(bytes: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(settings::FILE_NAME), bytes).unwrap();
+    if let Ok(settings) = settings::load(folder.path()) {
+        let margin = settings.margin();
+        assert!(margin.lower >= 0.0 && margin.upper > margin.lower && margin.upper.is_finite());
+    }
+}
+
+fn cpuid_dump(bytes: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    for cpu in ["pu0", "pu1"] {
+        fs::write(folder.path().join(cpu), bytes).unwrap();
+    }
+    let machine = detect(Source::Cpuid(folder.path()));
+    black_box(terminal::machine(&machine, false, 80));
+    to_json(&machine).unwrap();
+}
+
+fn gpu_report(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let mut machine = Machine::default();
+    if replace_gpus(&mut machine, &text).is_ok() {
+        black_box(terminal::machine(&machine, false, 80));
+        to_json(&machine).unwrap();
+    }
+}
