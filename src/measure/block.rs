@@ -13,9 +13,9 @@ const SAMPLE_SECONDS: f64 = 3e-4;
 /// ... and at least so many steps of the clock.
 const CLOCK_STEPS: f64 = 1000.0;
 /// A block's rounds last about so long, as far as the next three constants allow.
-const BLOCK_SECONDS: f64 = 0.04;
+const BLOCK_SECONDS: f64 = 0.02;
 /// More rounds make a block's median no better than the difference between processes.
-const MOST_ROUNDS: usize = 30;
+const MOST_ROUNDS: usize = 25;
 /// A median of fewer is at the mercy of one pre-empted sample.
 const FEWEST_ROUNDS: usize = 5;
 /// Costly calls have fewer rounds than that, so that a block's rounds stay below this.
@@ -25,7 +25,7 @@ const SETTLED_WITHIN: f64 = 0.03;
 /// Warm-up takes at least so many runs, unless they last longer than [`WARM_UP_SECONDS`].
 const WARM_UP_RUNS: u64 = 30;
 /// See [`WARM_UP_RUNS`].
-const WARM_UP_SECONDS: f64 = 0.01;
+const WARM_UP_SECONDS: f64 = 0.005;
 /// A warm-up that has not settled by then ends unsettled.
 const WARM_UP_CAP_SECONDS: f64 = 0.3;
 /// ... but it sees at least so many windows, however long a run takes.
@@ -290,9 +290,9 @@ mod tests {
     #[test]
     fn plans_follow_the_cost_of_a_run() {
         let plan = |seconds| BlockPlan::for_run_of(seconds, 2, 2e-8, None);
-        assert_eq!(plan(1e-6), BlockPlan { rounds: 30, iterations: 300 });
-        assert_eq!(plan(4e-4), BlockPlan { rounds: 30, iterations: 1 });
-        assert_eq!(plan(2e-3).rounds, 10);
+        assert_eq!(plan(1e-6), BlockPlan { rounds: 25, iterations: 300 });
+        assert_eq!(plan(4e-4), BlockPlan { rounds: 25, iterations: 1 });
+        assert_eq!(plan(1e-3).rounds, 10);
         assert_eq!(plan(2e-2).rounds, 5);
         assert_eq!(plan(0.04).rounds, 3, "five rounds would take 0.4 s");
         assert_eq!(plan(3.0), BlockPlan { rounds: 1, iterations: 1 });
