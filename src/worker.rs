@@ -10,8 +10,9 @@ use std::process::ExitCode;
 
 use crate::catalog::{Benchmark, Extensiveness, Resources, Workload};
 use crate::document::{Case, Cost, Machine};
+use crate::measure::Batcher;
+use crate::measure::counters::Counters;
 use crate::measure::protocol::{self, GREETING, Greeting, Offer, VERSION};
-use crate::measure::{Batcher, counters};
 
 /// Serves benchmarks on this process's standard input and output until perfkit has had enough.
 ///
@@ -51,6 +52,7 @@ impl Server<'_> {
     /// A stream fails.
     pub fn serve(&self, input: impl BufRead, mut output: impl Write) -> io::Result<()> {
         let batcher = Batcher::monotonic();
+        let mut counters = Counters::open();
         let mut prepared: Option<Box<dyn Workload>> = None;
         for line in input.lines() {
             let line = line?;
@@ -76,7 +78,7 @@ impl Server<'_> {
                     Err(mismatch) => format!("error {}", one_line(&mismatch.to_string())),
                 },
                 ("count", Some(workload)) => match iterations(rest) {
-                    Some(count) => counted(&counters::count(&mut **workload, count)),
+                    Some(count) => counted(&counters.count(&mut **workload, count)),
                     None => format!("error {} is no number of runs", protocol::shown(rest)),
                 },
                 _ => "unknown".to_owned(),

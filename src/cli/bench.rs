@@ -9,11 +9,12 @@ use super::progress::{Progress, stop_on_interrupt};
 use super::{Context, Exit};
 use crate::analysis::budget;
 use crate::catalog::Extensiveness;
-use crate::document::{Document, Outcome, Shape};
+use crate::document::{Case, Document, Origin, Outcome, Shape};
 use crate::machine::{Source, detect};
 use crate::measure::Plan;
 use crate::render;
-use crate::session::bench::{Request, Roofs, Schedule, bench, schedule};
+use crate::session::bench::{Offers, Request, Roofs, Schedule, bench_with, offers, schedule_with};
+use crate::session::regress::pairs;
 use crate::session::selection::{Selection, Threads};
 use crate::session::{Beginning, random_seed, settings};
 use crate::simd::Tier;
@@ -22,7 +23,7 @@ use crate::units::CpuList;
 /// Measure kernels
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  perfkit bench pool                        every pooling kernel, with its roofs\n  perfkit bench 'matmul/*' --shape 512x512x512 --threads all\n  perfkit bench similarity/dot-f32 --tier avx2 --tier avx512\n  perfkit bench --quick --dry-run           what would be measured, and for how long\n  perfkit bench norm --cpus 1 --out norm.json"
+    after_help = "Examples:\n  perfkit bench pool                        every pooling kernel, with its roofs\n  perfkit bench 'matmul/*' --shape 512x512x512 --threads all\n  perfkit bench similarity/dot-f32 --tier avx2 --tier avx512\n  perfkit bench --quick --dry-run           what would be measured, and for how long\n  perfkit bench norm --cpus 1 --out norm.json\n  perfkit bench --worker ./mine             the kernels of your own program (docs/worker.md), with their roofs"
 )]
 pub(super) struct Args {
     /// Globs over case text (`*` also matches `/`), or families, benchmarks, whole cases
@@ -52,6 +53,9 @@ pub(super) struct Args {
     /// Every shape and tier, long samples
     #[arg(long)]
     full: bool,
+    /// Measure what this program offers over the worker protocol (repeatable); FILTER narrows it, and adds of the catalog
+    #[arg(long = "worker", value_name = "CMD")]
+    workers: Vec<String>,
     /// Print the cases and the expected time, and measure nothing
     #[arg(long)]
     dry_run: bool,
@@ -106,7 +110,27 @@ impl Args {
         } else {
             ""
         };
-        format!("bench{mode} {}", self.filters.join(" ")).trim_end().to_owned()
+        // Not which program: a path does not belong in a document.
+        let worker = if self.workers.is_empty() { "" } else { " --worker" };
+        format!("bench{mode}{worker} {}", self.filters.join(" ")).trim_end().to_owned()
+    }
+
+    /// What the programs of `--worker` offer.
+    fn offers(&self, context: &Context<'_>) -> anyhow::Result<Offers> {
+        let program = |text: &String| {
+            pairs::program(text)
+                .map_err(|_| anyhow::anyhow!("--worker {text:?}: there is no such program here"))
+        };
+        let offers = offers(&self.workers.iter().map(program).collect::<anyhow::Result<Vec<_>>>()?)?;
+        for note in &offers.notes {
+            context.note(note);
+        }
+        for name in offers.unoptimised() {
+            context.note(&format!(
+                "{name} was built without optimisation: its figures mean nothing; use a release build"
+            ));
+        }
+        Ok(offers)
     }
 }
 
@@ -115,6 +139,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
     context.warn_if_unoptimised();
     let machine = detect(Source::Live);
     let (extensiveness, plan) = args.plan();
+    let offers = args.offers(context)?;
     let selection = Selection {
         filters: args.filters.clone(),
         tiers: args.tiers.clone(),
@@ -124,7 +149,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
         ..Selection::usual(&machine, extensiveness)
     };
     if args.dry_run {
-        return dry_run(&schedule(&selection, &machine, Roofs::Needed)?, &plan, context);
+        return dry_run(&schedule_with(&selection, &offers, &machine, Roofs::Needed)?, &plan, context);
     }
     let request = Request {
         selection,
@@ -140,7 +165,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
     };
     let stop = stop_on_interrupt();
     let mut progress = Progress::new(context);
-    let answer = bench(&request, machine, &stop, &mut progress);
+    let answer = bench_with(&request, &offers, machine, &stop, &mut progress);
     progress.finish();
     let (document, _) = answer?;
     print(&document, context)?;
@@ -148,11 +173,12 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
         return Ok(Exit::Interrupted);
     }
     let budgets = budget::judge(&document, &settings::load_here()?.budgets);
-    if args.enforce_budgets && budget::any_broken(&budgets) {
-        return Ok(Exit::Regression);
-    }
     Ok(if document.outcomes.iter().any(|o| matches!(o, Outcome::Failed(_))) {
         Exit::Usage
+    } else if !offers.unoptimised().is_empty() {
+        Exit::Unfit
+    } else if args.enforce_budgets && budget::any_broken(&budgets) {
+        Exit::Regression
     } else {
         Exit::Fine
     })
@@ -176,6 +202,9 @@ pub(super) fn omissions(document: &Document, context: &mut Context<'_>) -> anyho
     for outcome in &document.outcomes {
         match outcome {
             Outcome::Measured(_) => {}
+            Outcome::Skipped(omission) if omission.origin == Origin::Worker => {
+                writeln!(context.out, "skipped: {}: {}", omission.case, omission.why)?;
+            }
             Outcome::Skipped(_) => skipped += 1,
             Outcome::Failed(omission) => {
                 writeln!(context.out, "failed: {}: {}", omission.case, omission.why)?;
@@ -193,20 +222,21 @@ pub(super) fn omissions(document: &Document, context: &mut Context<'_>) -> anyho
 
 fn dry_run(schedule: &Schedule, plan: &Plan, context: &mut Context<'_>) -> anyhow::Result<Exit> {
     let seconds = schedule.expected_seconds(plan);
+    let offered: Vec<Case> = schedule.offered.iter().map(|offered| offered.case.clone()).collect();
     if context.json {
-        let text =
-            |cases: &[crate::document::Case]| cases.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let text = |cases: &[Case]| cases.iter().map(ToString::to_string).collect::<Vec<_>>();
         let document = json!({
             "schema": "perfkit.schedule/1",
             "ceilings": text(&schedule.ceilings),
             "cases": text(&schedule.cases),
+            "worker_cases": text(&offered),
             "skipped": schedule.skipped,
             "expected_seconds": seconds,
         });
         writeln!(context.out, "{}", serde_json::to_string_pretty(&document)?)?;
         return Ok(Exit::Fine);
     }
-    for case in schedule.ceilings.iter().chain(&schedule.cases) {
+    for case in schedule.ceilings.iter().chain(&schedule.cases).chain(&offered) {
         writeln!(context.out, "{case}")?;
     }
     for omission in &schedule.skipped {
@@ -216,7 +246,7 @@ fn dry_run(schedule: &Schedule, plan: &Plan, context: &mut Context<'_>) -> anyho
         context.out,
         "{} ceilings (measured twice) and {} cases, about {}",
         schedule.ceilings.len(),
-        schedule.cases.len(),
+        schedule.cases.len() + offered.len(),
         crate::units::seconds(seconds)
     )?;
     Ok(Exit::Fine)

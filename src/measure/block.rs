@@ -4,7 +4,7 @@
 //! and leaves their ratio alone. What does not drift within a process (page placement, alignment) is the same in every
 //! round of a block: the block, not the sample, is the unit that a verdict counts.
 
-use super::BatchSample;
+use super::{BatchSample, Plan};
 use crate::stats;
 use crate::sys::{Clock, Rng};
 
@@ -82,6 +82,22 @@ impl BlockPlan {
         let usual = ((BLOCK_SECONDS / round) as usize).clamp(FEWEST_ROUNDS, MOST_ROUNDS);
         let affordable = ((LONGEST_BLOCK_SECONDS / round) as usize).max(1);
         Self { rounds: usual.min(affordable).max(fewest_rounds.unwrap_or(1)), iterations }
+    }
+
+    /// A plan for one arm alone, whose runs take so long: as many samples as a [`Plan`] asks for.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "small positive counts, clamped"
+    )]
+    pub fn alone(seconds: f64, plan: &Plan, clock_step_seconds: f64) -> Self {
+        let target = plan.sample_seconds.max(CLOCK_STEPS * clock_step_seconds);
+        let iterations = (target / seconds.max(1e-12)).ceil().clamp(1.0, MOST_ITERATIONS as f64) as u64;
+        let rounds = plan.budget_seconds / (seconds.max(1e-12) * iterations as f64);
+        let most = plan.max_samples.max(plan.min_samples);
+        Self { rounds: (rounds as usize).clamp(plan.min_samples, most), iterations }
     }
 }
 
@@ -297,6 +313,15 @@ mod tests {
         assert_eq!(plan(0.04).rounds, 3, "five rounds would take 0.4 s");
         assert_eq!(plan(3.0), BlockPlan { rounds: 1, iterations: 1 });
         assert_eq!(BlockPlan::for_run_of(1e-6, 2, 2e-8, Some(72)).rounds, 72);
+    }
+
+    #[test]
+    fn an_arm_alone_has_the_samples_that_its_plan_asks_for() {
+        let plan = |seconds| BlockPlan::alone(seconds, &Plan::QUICK, 2e-8);
+        assert_eq!(plan(1e-6), BlockPlan { rounds: 300, iterations: 300 });
+        assert_eq!(plan(4e-3), BlockPlan { rounds: 30, iterations: 1 });
+        assert_eq!(plan(3.0), BlockPlan { rounds: 8, iterations: 1 });
+        assert!(plan(0.0).iterations > 0);
     }
 
     #[test]

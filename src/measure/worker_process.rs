@@ -156,6 +156,17 @@ impl WorkerProcess {
         self.conversation.end(LEAVING_SECONDS);
     }
 
+    /// Tells it to leave, and answers the end of what it said on its standard error.
+    ///
+    /// # Errors
+    /// It does not leave, or fails as it does.
+    pub fn last_words(mut self) -> Result<String, ArmError> {
+        self.tell("quit")?;
+        let Self { name, conversation, patience_seconds, .. } = self;
+        let said = conversation.last_words(patience_seconds);
+        said.map_err(|why| ArmError { who: name, why: why.to_string() })
+    }
+
     fn ask(&mut self, request: &str, seconds: f64) -> Result<String, ArmError> {
         self.tell(request)?;
         self.hear(seconds)

@@ -1,4 +1,8 @@
-//! Measures cases of the catalog: their ceilings first, then the cases, then the ceilings again.
+//! Measures cases of the catalog, and of programs that serve the worker protocol: their ceilings first, then the cases,
+//! then the ceilings again.
+
+mod offered;
+mod schedule;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -6,8 +10,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use crate::analysis::roofline::{self, Wanted};
-use crate::catalog::{self, Extensiveness, PrepareError, Resources};
+use crate::analysis::roofline;
+use crate::catalog::{self, PrepareError, Resources};
 use crate::document::{Arm, Case, Cost, Document, Machine, Omission, Origin, Outcome, Unknown};
 use crate::measure::{self, Plan, Samples};
 use crate::sys::{Rng, Team, threads};
@@ -15,8 +19,11 @@ use crate::units::CpuList;
 
 use super::core_clock;
 use super::recorder::{self, Beginning, Recorder};
-use super::selection::{Selected, Selection, select};
+use super::selection::Selection;
 use super::{Observer, Stop};
+
+pub use offered::{Offered, Offers, offers};
+pub use schedule::{Roofs, Schedule, schedule, schedule_with};
 
 /// Rounds in which a ceiling that a case passed is measured again.
 const RETRIES: usize = 2;
@@ -36,91 +43,6 @@ pub struct Request {
     pub cpus: Option<CpuList>,
     /// How the document begins.
     pub beginning: Beginning,
-}
-
-/// Cases in the order of their phases.
-#[derive(Debug, Clone, Default)]
-pub struct Schedule {
-    /// Measured first and again at the end.
-    pub ceilings: Vec<Case>,
-    /// Measured between, in random order.
-    pub cases: Vec<Case>,
-    /// Cannot be measured here.
-    pub skipped: Vec<Omission>,
-}
-
-impl Schedule {
-    /// Wall seconds that the schedule should take.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "counts of cases are small")]
-    pub fn expected_seconds(&self, plan: &Plan) -> f64 {
-        let each = plan.expected_seconds() + PREPARE_SECONDS;
-        (2 * self.ceilings.len() + self.cases.len()) as f64 * each
-    }
-}
-
-/// Whether the ceilings of the selected cases are measured too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Roofs {
-    /// All that placing the cases needs.
-    Needed,
-    /// Only what was selected itself.
-    Selected,
-}
-
-/// The cases of a selection and the ceilings that placing them needs.
-pub fn schedule(selection: &Selection, machine: &Machine, roofs: Roofs) -> anyhow::Result<Schedule> {
-    let Selected { cases, skipped } = select(selection, machine)?;
-    let (mut ceilings, cases): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(roofline::is_ceiling);
-    for case in cases.iter().filter(|_| roofs == Roofs::Needed) {
-        for needed in needed_ceilings(case, machine) {
-            if !ceilings.contains(&needed) {
-                ceilings.push(needed);
-            }
-        }
-    }
-    Ok(Schedule { ceilings, cases, skipped })
-}
-
-/// The `memory` and `peak` cases whose outcome is a roof of `case` (every footprint and implementation that may be it).
-fn needed_ceilings(case: &Case, machine: &Machine) -> Vec<Case> {
-    let Some(cost) =
-        catalog::find(&case.benchmark).and_then(|b| b.cost_of(&case.implementation, &case.shape))
-    else {
-        return Vec::new();
-    };
-    let mut cases = Vec::new();
-    for wanted in roofline::wanted_ceilings(machine, case, &cost) {
-        for benchmark in catalog::benchmarks() {
-            let tier = match &wanted {
-                Wanted::Bandwidth { benchmark: id, tier } if id == benchmark.id() => *tier,
-                Wanted::Peak { dtype, tier } if is_peak_of(benchmark.id(), dtype) => *tier,
-                Wanted::Bandwidth { .. } | Wanted::Peak { .. } => continue,
-            };
-            let usable = benchmark.implementations().iter().filter(|i| {
-                i.tiers.contains(&tier)
-                    && tier.is_available()
-                    && (case.threads == NonZeroUsize::MIN || i.threads == catalog::Threading::Parallel)
-            });
-            for implementation in usable {
-                let shapes = benchmark.shapes(machine, Extensiveness::Quick).into_iter();
-                for shape in shapes.filter(|shape| benchmark.fits_threads(shape, case.threads.get())) {
-                    cases.push(Case {
-                        benchmark: benchmark.id().to_owned(),
-                        implementation: implementation.name.to_owned(),
-                        tier: tier.into(),
-                        shape,
-                        threads: case.threads,
-                    });
-                }
-            }
-        }
-    }
-    cases
-}
-
-fn is_peak_of(id: &str, dtype: &str) -> bool {
-    id.starts_with("peak/") && id.rsplit_once('-').is_some_and(|(_, own)| own == dtype)
 }
 
 /// Restricts this thread and all it starts to `cpus`; answers how many CPUs' worth of time remain.
@@ -146,9 +68,20 @@ pub fn bench(
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> anyhow::Result<(Document, Vec<Arm>)> {
+    bench_with(request, &Offers::default(), machine, stop, observer)
+}
+
+/// As [`bench`], with what other programs offer: see [`schedule_with`].
+pub fn bench_with(
+    request: &Request,
+    offers: &Offers,
+    machine: Machine,
+    stop: &Stop,
+    observer: &mut dyn Observer,
+) -> anyhow::Result<(Document, Vec<Arm>)> {
     let effective = pin(request.cpus.as_ref(), &machine)?;
     let selection = Selection { effective_cpus: effective, ..request.selection.clone() };
-    let schedule = schedule(&selection, &machine, request.roofs)?;
+    let schedule = schedule_with(&selection, offers, &machine, request.roofs)?;
     let mut recorder = Recorder::new(machine, request.beginning.clone(), effective.get(), stop, observer);
     recorder.conditions_mut().pinned_cpus = request.cpus.as_ref().map(ToString::to_string);
     let mut bench = Bench::new(&request.plan, request.beginning.seed, recorder.document().machine.clone());
@@ -183,11 +116,18 @@ impl Bench {
 
     /// All phases of a schedule.
     pub fn run(&mut self, schedule: &Schedule, recorder: &mut Recorder<'_>) -> anyhow::Result<()> {
-        for omission in &schedule.skipped {
-            recorder.add(Outcome::Skipped(omission.clone()))?;
+        // A case of a program may have the name of one of ours: ours is known from here on, and the omission goes last.
+        let (theirs, ours): (Vec<_>, Vec<_>) =
+            schedule.skipped.iter().cloned().partition(|omission| omission.origin == Origin::Worker);
+        for omission in ours {
+            recorder.add(Outcome::Skipped(omission))?;
         }
         self.phase("ceilings", &schedule.ceilings, recorder)?;
         self.phase("kernels", &schedule.cases, recorder)?;
+        self.offered(&schedule.offered, recorder)?;
+        for omission in theirs {
+            recorder.add(Outcome::Skipped(omission))?;
+        }
         self.again(&schedule.ceilings, recorder)
     }
 
@@ -321,12 +261,5 @@ mod tests {
         assert!(error.to_string().contains("may not use"), "{error}");
         assert!(pin(Some(&CpuList::default()), &machine).is_err());
         assert_eq!(pin(None, &machine).unwrap(), NonZeroUsize::MIN);
-    }
-
-    #[test]
-    fn peaks_are_found_by_their_precision() {
-        assert!(is_peak_of("peak/fma-f32", "f32"));
-        assert!(!is_peak_of("peak/dot-bf16", "f32"));
-        assert!(!is_peak_of("pool/mean-f32", "f32"));
     }
 }

@@ -112,6 +112,15 @@ impl<'a> Recorder<'a> {
         &mut self.known
     }
 
+    /// Notes that cases are of another program. One that was not optimised makes the document one without verdicts.
+    pub fn note_worker(&mut self, by: &str, unoptimised: bool) {
+        let note = format!("with cases of {by}, measured in processes of its own");
+        if !self.known.notes.contains(&note) {
+            self.known.notes.push(note);
+        }
+        self.document.run.optimised &= !unoptimised;
+    }
+
     /// Adds an outcome and tells the observer.
     pub fn add(&mut self, outcome: Outcome) -> anyhow::Result<()> {
         self.observer.outcome(&outcome);

@@ -2,6 +2,7 @@
 
 pub mod allocations;
 pub mod clock;
+pub mod counters;
 pub mod files;
 pub mod memory;
 pub mod process;

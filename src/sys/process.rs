@@ -196,6 +196,34 @@ impl Conversation {
         }
     }
 
+    /// Closes its input, waits until it leaves by itself, and answers the end of all that it said on its standard
+    /// error; at the deadline it is ended.
+    ///
+    /// # Errors
+    /// It was late, or ended otherwise than with exit code 0.
+    pub fn last_words(mut self, patience_seconds: f64) -> Result<String, Silence> {
+        self.input = None;
+        let start = monotonic_nanoseconds();
+        loop {
+            // What it says while it leaves must not fill the pipe.
+            self.drain_errors();
+            if let Ok(Some(status)) = self.child.try_wait() {
+                self.drain_errors();
+                return if status.success() {
+                    Ok(String::from_utf8_lossy(&self.said).into_owned())
+                } else {
+                    Err(self.ended())
+                };
+            }
+            #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a wait fit in 53 bits")]
+            let waited = monotonic_nanoseconds().saturating_sub(start) as f64 * 1e-9;
+            if waited > patience_seconds {
+                return Err(Silence::Late { seconds: patience_seconds });
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+
     /// Closes its input, gives it a moment to leave by itself, then ends it and all of its group.
     pub fn end(&mut self, patience_seconds: f64) {
         self.input = None;
@@ -363,6 +391,9 @@ fn describe_exit(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(0), _) => "ended".to_owned(),
         (Some(code), _) => format!("ended with exit code {code}"),
+        (None, Some(libc::SIGILL)) => {
+            format!("was ended by signal {} (an instruction that is not known here)", libc::SIGILL)
+        }
         (None, Some(signal)) => format!("was ended by signal {signal}"),
         (None, None) => "ended".to_owned(),
     }
@@ -428,6 +459,18 @@ mod tests {
         assert_eq!(child.hear(10.0).unwrap_err().to_string(), "ended with exit code 3: it broke");
         let mut killed = shell("kill -9 $$");
         assert_eq!(killed.hear(10.0).unwrap_err().to_string(), "was ended by signal 9");
+    }
+
+    #[test]
+    fn last_words_are_those_of_a_child_that_left_by_itself() {
+        let script = "read line; echo 'I refs: 12' >&2; exit";
+        let mut child = shell(&format!("{script} 0"));
+        child.tell("quit").unwrap();
+        assert_eq!(child.last_words(10.0).unwrap().trim(), "I refs: 12");
+        assert!(
+            shell(&format!("{script} 3")).last_words(10.0).unwrap_err().to_string().contains("exit code 3")
+        );
+        assert!(matches!(shell("sleep 60").last_words(0.05), Err(Silence::Late { .. })));
     }
 
     #[test]

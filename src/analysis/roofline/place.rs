@@ -72,6 +72,9 @@ struct Roof {
 /// the arithmetic peak (model FLOP utilisation).
 fn binding(document: &Document, roofs: &[Ceiling], measurement: &Measurement) -> Result<Roof, String> {
     let (case, cost) = (&measurement.case, &measurement.cost);
+    if cost.flops == 0.0 && cost.core_bytes == 0.0 {
+        return Err("no cost is declared: neither flops nor core_bytes".to_owned());
+    }
     let tier = roof_tier(case.tier);
     let at = |kind, level: Option<&str>, what: &str, tier| {
         roofs.iter().find(|c| {

@@ -65,6 +65,9 @@ pub(super) struct Args {
     /// Judge the 95 % quantile of single samples too
     #[arg(long)]
     tails: bool,
+    /// Where counts of instructions come from
+    #[arg(long, value_name = "SOURCE", default_value = "auto")]
+    counters: paired::Counters,
     /// Whether builds of the base in other layouts are measured, where perfkit.toml says how to make them
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     layout: When,

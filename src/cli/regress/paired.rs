@@ -14,8 +14,32 @@ use crate::measure::Program;
 use crate::session::random_seed;
 use crate::session::regress::builds::Builder;
 use crate::session::regress::layout::RELINKS;
-use crate::session::regress::{self, PairRequest, Sides, judge_suite, pairs};
+use crate::session::regress::{self, CounterChoice, PairRequest, Sides, judge_suite, pairs};
 use crate::session::settings::{FILE_NAME, Settings};
+
+/// `--counters`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Counters {
+    /// The processor's counter where there is one
+    Auto,
+    /// The processor's counter
+    Perf,
+    /// valgrind: slow, and blind to AVX-512
+    Valgrind,
+    /// Count nothing, allocations neither
+    Off,
+}
+
+impl From<Counters> for CounterChoice {
+    fn from(counters: Counters) -> Self {
+        match counters {
+            Counters::Auto => Self::Auto,
+            Counters::Perf => Self::Perf,
+            Counters::Valgrind => Self::Valgrind,
+            Counters::Off => Self::Off,
+        }
+    }
+}
 
 /// `--command NAME=CMD`: words by the rules of the shell, without a shell.
 pub(super) fn parse_command(text: &str) -> Result<(String, Vec<String>), String> {
@@ -52,6 +76,7 @@ fn judge(sides: Sides, margin: Margin, args: &Args, context: &mut Context<'_>) -
         seed: args.seed.unwrap_or_else(random_seed),
         trace: args.trace.is_some(),
         patience_seconds: args.patience,
+        counters: args.counters.into(),
     };
     let stop = stop_on_interrupt();
     let mut progress = Progress::new(context);

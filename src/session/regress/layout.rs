@@ -1,5 +1,6 @@
 //! What layout alone does: builds of the base that differ in nothing but the order of their functions.
 
+use super::counters::CounterChoice;
 use super::paired::effect;
 use super::pairs::{Kind, Pairs, WorkerPairs};
 use crate::analysis::compare::Layout;
@@ -28,7 +29,8 @@ pub fn spread(
     for (program, number) in relinked.iter().zip(0..) {
         let sides = [base, program].map(|program| (program.clone(), case.to_owned()));
         let [base, other] = sides;
-        let mut pairs = WorkerPairs::new(base, other, seed.wrapping_add(number), patience_seconds, None);
+        let pairs = WorkerPairs::new(base, other, seed.wrapping_add(number), patience_seconds, None);
+        let mut pairs = pairs.with_counters(CounterChoice::Off);
         let mut values = Vec::new();
         for _ in 0..BLOCKS {
             if stop.requested() {

@@ -3,6 +3,8 @@
 mod again;
 pub mod builds;
 mod control;
+mod counters;
+mod instructions;
 pub mod layout;
 mod paired;
 pub mod pairs;
@@ -10,6 +12,8 @@ mod replay;
 mod suite;
 
 pub use again::measure_again;
+pub use counters::CounterChoice;
+pub use instructions::{Counted, CounterSource, compare_instructions, instructions_of, tier_of};
 pub use paired::PairPlan;
 pub use replay::replay;
 pub use suite::{PairRequest, Sides, judge_suite};

@@ -7,11 +7,13 @@ use crate::analysis::sequential::counts::{CountTolerance, compare_counts};
 use crate::analysis::sequential::tails::block_quantile_ratio;
 use crate::analysis::sequential::{Decider, Evidence, State};
 use crate::document::{Cause, TraceArm, TraceBlock};
+use crate::measure::counters::INSTRUCTIONS;
 use crate::measure::{ArmError, running_nanoseconds};
 use crate::session::Stop;
 use crate::stats;
 use crate::sys::clock::monotonic_nanoseconds;
 
+use super::instructions::{CounterSource, tier_of};
 use super::pairs::{Kind, Pairs};
 
 /// The error granted to each claim.
@@ -170,7 +172,7 @@ impl Tally {
             unsettled_blocks: self.unsettled_blocks,
             block_effects: self.effects.clone(),
         };
-        let mut counts = counters(&self.counts);
+        let mut counts = counters(&self.counts, case);
         counts.extend(resident(&self.peaks));
         let change = Change {
             case: case.to_owned(),
@@ -282,7 +284,7 @@ pub(super) const fn verdict_of(state: State) -> Verdict {
 }
 
 /// Counters that both sides have, block for block.
-fn counters(counts: &[Vec<Vec<(String, f64)>>; 2]) -> Vec<CountChange> {
+fn counters(counts: &[Vec<Vec<(String, f64)>>; 2], case: &str) -> Vec<CountChange> {
     let [base, candidate] = counts;
     let Some(first) = base.first() else { return Vec::new() };
     let values = |side: &[Vec<(String, f64)>], name: &str| -> Vec<f64> {
@@ -291,13 +293,21 @@ fn counters(counts: &[Vec<Vec<(String, f64)>>; 2]) -> Vec<CountChange> {
     let judged = first.iter().filter_map(|(name, _)| {
         let (base, candidate) = (values(base, name), values(candidate, name));
         let tolerance = if name.ends_with("_bytes") { CountTolerance::BYTES } else { CountTolerance::COUNTS };
-        count_change(name, counter_source(name), &base, &candidate, tolerance)
+        let change = count_change(name, counter_source(name), &base, &candidate, tolerance)?;
+        // The sides' tiers were compared before their instructions were kept.
+        let tier = if name == INSTRUCTIONS { tier_of(case) } else { None };
+        Some(CountChange { tier, ..change })
     });
     judged.collect()
 }
 
+/// By name, as the protocol defines them; any other is the program's own.
 fn counter_source(name: &str) -> &'static str {
-    if name.starts_with("instructions") { "perf_event" } else { "allocator" }
+    match name {
+        INSTRUCTIONS => CounterSource::PerfEvent.name(),
+        "allocations" | "allocated_bytes" => "allocator",
+        _ => "program",
+    }
 }
 
 /// The largest resident size varies with the system's mood by some pages: it is told, not judged.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::analysis::causes::{SampleFacts, classify};
 use crate::document::{Cause, Conditions, TraceArm, TraceBlock};
+use crate::measure::counters::INSTRUCTIONS;
 use crate::measure::{
     Arm, ArmError, BatchSample, Block, BlockPlan, Program, WorkerProcess, block, run_seconds, single_round,
 };
@@ -11,6 +12,9 @@ use crate::session::Monitor;
 use crate::sys::process::{Start, execute};
 use crate::sys::resources::{ProcessFacts, process_facts};
 use crate::sys::{Clock, Monotonic, Rng};
+
+use super::counters::CounterChoice;
+use super::instructions::tier_of;
 
 /// Bytes of environment are drawn in steps of this, up to [`PADDING_STEPS`] of them: the alignment of a stack.
 const PADDING_STEP: usize = 16;
@@ -52,6 +56,7 @@ pub struct WorkerPairs {
     clock: Monotonic,
     plan: Option<BlockPlan>,
     fewest_rounds: Option<usize>,
+    counters: CounterChoice,
     counted_blocks: usize,
 }
 
@@ -74,8 +79,25 @@ impl WorkerPairs {
             clock: Monotonic::new(),
             plan: None,
             fewest_rounds,
+            counters: CounterChoice::Auto,
             counted_blocks: 0,
         }
+    }
+
+    /// The same with counters from elsewhere.
+    #[must_use]
+    pub fn with_counters(self, counters: CounterChoice) -> Self {
+        Self { counters, ..self }
+    }
+
+    /// Whether the blocks so far leave counters to read.
+    fn counts(&self, kind: Kind) -> bool {
+        kind == Kind::Pair && self.counters != CounterChoice::Off && self.counted_blocks < COUNTED_BLOCKS
+    }
+
+    /// Whether the sides' own instructions are compared: not where valgrind counts them, nor across tiers.
+    fn own_instructions(&self) -> bool {
+        self.counters != CounterChoice::Valgrind && tier_of(&self.base.1) == tier_of(&self.candidate.1)
     }
 
     /// Starts both sides in drawn order, each with an environment of another size, and prepares the case in both.
@@ -129,13 +151,14 @@ impl Pairs for WorkerPairs {
         let conditions = monitor.conditions(Conditions::default());
         let facts = [0, 1].map(|side| process_facts(sides[side].id()).since(&before[side]));
         sides.iter_mut().try_for_each(WorkerProcess::check)?;
-        let count = kind == Kind::Pair && self.counted_blocks < COUNTED_BLOCKS;
+        let count = self.counts(kind);
         self.counted_blocks += usize::from(count);
         let mut arms = trace_arms(&block, &facts);
         for (side, arm) in sides.iter_mut().zip(&mut arms) {
             arm.unoptimised = side.greeting().unoptimised;
             if count {
                 arm.counts = side.count(plan.iterations.min(COUNTED_RUNS))?;
+                arm.counts.retain(|(name, _)| name != INSTRUCTIONS || self.own_instructions());
             }
         }
         for side in sides {

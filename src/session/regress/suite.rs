@@ -1,6 +1,7 @@
 //! A suite of paired judgements: which cases, one after the other, and what they say together.
 
 use super::control::History;
+use super::counters::{self, CounterChoice};
 use super::layout::spread;
 use super::paired::{ALPHA, Judged, PairPlan, judge, verdict_of};
 use super::pairs::{CommandArm, CommandPairs, Pairs, WorkerPairs};
@@ -52,6 +53,8 @@ pub struct PairRequest {
     pub trace: bool,
     /// A side that gives no answer for so long is given up.
     pub patience_seconds: f64,
+    /// Where instructions are counted.
+    pub counters: CounterChoice,
 }
 
 /// Samples of a block that a tail of 95 % needs, and some for those that the scheduler disturbed.
@@ -81,6 +84,7 @@ fn judge_all(
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> anyhow::Result<(ComparisonReport, Trace)> {
+    counters::require(request)?;
     let (jobs, missing, new) = jobs(request)?;
     let plan = PairPlan {
         margin: request.margin,
@@ -95,6 +99,7 @@ fn judge_all(
         blocks: Vec::new(),
     };
     let mut outcomes = Outcomes::default();
+    let mut uncounted = Vec::new();
     #[expect(clippy::cast_precision_loss, reason = "counts of cases are small")]
     observer.phase("judging", jobs.len(), jobs.len() as f64 * EXPECTED_SECONDS);
     for mut job in jobs {
@@ -108,7 +113,14 @@ fn judge_all(
                 trace.blocks.push(block);
             }
         };
-        let judged = judge(&job.name, &mut *job.pairs, &plan, stop, &mut keep);
+        let mut judged = judge(&job.name, &mut *job.pairs, &plan, stop, &mut keep);
+        if let Ok(judged) = &mut judged {
+            match counters::by_valgrind(request, &job.base_case, &job.name, stop) {
+                Some(Ok(change)) => judged.change.counts.push(change),
+                Some(Err(why)) => uncounted.push(format!("{}: valgrind cannot count it: {why}", job.name)),
+                None => {}
+            }
+        }
         let layout = match (&judged, &request.sides) {
             (Ok(_), Sides::Programs { base, relinked, .. }) if !relinked.is_empty() => {
                 spread(base, relinked, &job.base_case, request.seed, request.patience_seconds, stop)
@@ -128,6 +140,8 @@ fn judge_all(
     let history = History::of_host(&machine.fingerprint);
     let mut report = report(outcomes, request.margin, mode, Some(history));
     report.notes.extend(advice.map(str::to_owned));
+    report.notes.extend(uncounted);
+    report.notes.extend(counters::why_none(request, &report));
     report.seed = Some(request.seed);
     report.machines = [machine.fingerprint.clone(), machine.fingerprint.clone()];
     report.missing = missing;
@@ -158,13 +172,16 @@ fn jobs(request: &PairRequest) -> anyhow::Result<Jobs> {
             let jobs = chosen.pairs.into_iter().zip(0..).map(|((base_case, candidate_case), number)| Job {
                 name: candidate_case.clone(),
                 base_case: base_case.clone(),
-                pairs: Box::new(WorkerPairs::new(
-                    (base.clone(), base_case),
-                    (candidate.clone(), candidate_case),
-                    request.seed.wrapping_add(number),
-                    request.patience_seconds,
-                    rounds,
-                )),
+                pairs: Box::new(
+                    WorkerPairs::new(
+                        (base.clone(), base_case),
+                        (candidate.clone(), candidate_case),
+                        request.seed.wrapping_add(number),
+                        request.patience_seconds,
+                        rounds,
+                    )
+                    .with_counters(request.counters),
+                ),
             });
             Ok((jobs.collect(), chosen.missing, chosen.new))
         }
