@@ -71,7 +71,7 @@ pub fn bench(
     bench_with(request, &Offers::default(), machine, stop, observer)
 }
 
-/// As [`bench`], with what other programs offer: see [`schedule_with`].
+/// As [`bench()`], with what other programs offer: see [`schedule_with`].
 pub fn bench_with(
     request: &Request,
     offers: &Offers,
