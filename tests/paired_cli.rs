@@ -270,8 +270,10 @@ fn two_comparisons_of_one_repository_wait_for_each_other() {
 
 /// Blocks whose candidate takes what `effect` says of its number, in percent.
 fn trace(folder: &Folder, name: &str, effect: impl Fn(usize) -> f64, control: f64) -> String {
-    let arm = |nanoseconds: f64| TraceArm {
-        wall_nanoseconds: vec![nanoseconds as u64; 5],
+    // A second in nanoseconds, longer by so many percent.
+    let longer = |percent: f64| format!("{:.0}", 1e9 * (1.0 + percent / 100.0)).parse::<u64>().unwrap();
+    let arm = |nanoseconds: u64| TraceArm {
+        wall_nanoseconds: vec![nanoseconds; 5],
         cpu_nanoseconds: vec![None; 5],
         involuntary_switches: vec![None; 5],
         wait_nanoseconds: vec![None; 5],
@@ -284,8 +286,8 @@ fn trace(folder: &Folder, name: &str, effect: impl Fn(usize) -> f64, control: f6
     let block = |control: bool, percent: f64| TraceBlock {
         case: CASE.to_owned(),
         control,
-        base: arm(1e9),
-        candidate: arm(1e9 * (1.0 + percent / 100.0)),
+        base: arm(1_000_000_000),
+        candidate: arm(longer(percent)),
         sampling_seconds: 0.01,
         ..TraceBlock::default()
     };
@@ -300,7 +302,7 @@ fn trace(folder: &Folder, name: &str, effect: impl Fn(usize) -> f64, control: f6
 #[test]
 fn every_verdict_has_its_trace_and_its_exit_code() {
     let folder = Folder::new();
-    let noisy = |i: usize| if i % 2 == 0 { 6.0 } else { -6.0 };
+    let noisy = |i: usize| if i.is_multiple_of(2) { 6.0 } else { -6.0 };
     let slower = trace(&folder, "slower", |_| 2.0, 0.0);
     let same = trace(&folder, "same", |_| 0.1, 0.0);
     let faster = trace(&folder, "faster", |_| -3.0, 0.0);

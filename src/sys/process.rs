@@ -334,14 +334,16 @@ fn wait_with_usage(id: u32) -> io::Result<(libc::c_int, libc::rusage)> {
 /// Starts a child in a group of its own that ends when this thread's process does.
 fn spawn(command: &mut Command) -> io::Result<Child> {
     command.process_group(0).env(MARK, std::process::id().to_string());
-    // SAFETY: prctl is a plain system call, safe between fork and exec; it allocates nothing and takes no lock.
-    unsafe {
-        command.pre_exec(|| {
-            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-            Ok(())
-        });
-    }
+    // SAFETY: the function makes one system call; it allocates nothing and takes no lock.
+    unsafe { command.pre_exec(die_with_parent) };
     command.spawn()
+}
+
+/// Runs between fork and exec.
+fn die_with_parent() -> io::Result<()> {
+    // SAFETY: a plain system call with plain numbers.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    Ok(())
 }
 
 fn kill_group(id: u32) {
