@@ -7,7 +7,7 @@ use crate::analysis::budget;
 use crate::analysis::compare::{ComparisonReport, Decision, Margin, Refusal, compare};
 use crate::cli::Context;
 use crate::cli::progress::{Progress, stop_on_interrupt};
-use crate::document::{Conditions, Document, Run, read_document};
+use crate::document::{Conditions, Document, Run, read_baseline, read_document};
 use crate::machine::{Source, detect};
 use crate::session::baseline::{path_of, root};
 use crate::session::regress::measure_again;
@@ -24,7 +24,11 @@ pub(super) fn run(
     let Some(path) = baseline_path(baseline, settings)? else {
         return Ok(no_baseline(baseline, margin, context));
     };
-    let baseline = read_document(&path)?;
+    let baseline = read_baseline(&path)?;
+    if args.candidate.is_none() && baseline.has_run_level_values() {
+        return super::stored::run(&baseline, args, settings, context);
+    }
+    let baseline = baseline.document;
     let candidate = match &args.candidate {
         Some(path) => read_document(Path::new(path))?,
         None => match refused_beforehand(&baseline, args.allow_mismatch) {

@@ -12,6 +12,7 @@ use crate::session::settings::{Settings, load_here};
 mod documents;
 mod paired;
 mod print;
+mod stored;
 
 /// Judge a candidate: is it slower?
 #[derive(Debug, clap::Args)]
@@ -53,6 +54,9 @@ pub(super) struct Args {
     /// The largest slowdown that is tolerated, as a share (default: perfkit.toml's)
     #[arg(long, value_name = "SHARE", value_parser = parse_share)]
     max_regression: Option<f64>,
+    /// New runs against the runs of a stored baseline
+    #[arg(long, value_name = "N", default_value = "3", value_parser = parse_runs)]
+    runs: usize,
     /// Sample each case for at most so many seconds
     #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = parse_seconds)]
     time: f64,
@@ -109,6 +113,13 @@ fn parse_share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if (0.0..=10.0).contains(&share) => Ok(share),
         _ => Err("a share between 0 and 10, such as 0.05".to_owned()),
+    }
+}
+
+fn parse_runs(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(runs) if (1..=100).contains(&runs) => Ok(runs),
+        _ => Err("a number of runs from 1 to 100".to_owned()),
     }
 }
 
