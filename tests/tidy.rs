@@ -68,6 +68,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("safetensors", &["engines"]),
     ("comfy_table", &["render"]),
     ("plotters", &["render"]),
+    ("statrs", &["analysis", "stats"]),
 ];
 
 /// The only modules with `unsafe`.

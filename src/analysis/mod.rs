@@ -1,9 +1,13 @@
 //! Pure functions over documents: what the facts mean.
 
 pub mod budget;
+pub mod causes;
+pub mod changepoint;
 pub mod compare;
+pub mod prediction;
 pub mod recommend;
 pub mod roofline;
+pub mod sequential;
 
 #[cfg(test)]
 pub(crate) mod fixtures;

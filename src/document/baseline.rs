@@ -55,7 +55,7 @@ pub struct Arm {
     pub cause: Vec<Cause>,
 }
 
-/// What disturbed a sample.
+/// What disturbed a sample. Of several causes the first in this order that is known to hold, undisturbed last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Cause {
@@ -63,4 +63,32 @@ pub enum Cause {
     Undisturbed,
     /// The scheduler gave the CPU to somebody else.
     Preempted,
+    /// The host took the CPU from the virtual machine.
+    Stolen,
+    /// The thread moved to another CPU.
+    Migrated,
+    /// Beyond the outer Tukey fence, of unknown cause: 3 interquartile ranges above the upper quartile.
+    Severe,
+    /// Beyond the inner fence, of unknown cause: 1.5 interquartile ranges above.
+    Mild,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_written_in_lower_case() {
+        let all = [
+            Cause::Undisturbed,
+            Cause::Preempted,
+            Cause::Stolen,
+            Cause::Migrated,
+            Cause::Severe,
+            Cause::Mild,
+        ];
+        let text = serde_json::to_string(&all).unwrap();
+        assert_eq!(text, r#"["undisturbed","preempted","stolen","migrated","severe","mild"]"#);
+        assert_eq!(serde_json::from_str::<Vec<Cause>>(&text).unwrap(), all);
+    }
 }

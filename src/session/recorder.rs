@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::analysis::causes::{SampleFacts, classify};
 use crate::document::{
     Arm, Case, Cause, Conditions, Cost, Document, Machine, Measurement, Omission, Origin, Outcome, Run,
     SampleSeconds, to_json, write_atomically,
@@ -212,17 +213,21 @@ fn arm(case: &Case, samples: &Samples) -> Arm {
         involuntary_switches: samples.records.iter().map(|r| r.involuntary_switches).collect(),
         iterations: samples.iterations,
         cpu: samples.records.iter().map(|r| r.cpu).collect(),
-        cause: samples.seconds.iter().zip(&samples.records).map(|(&wall, r)| cause(wall, r)).collect(),
+        cause: causes(samples),
     }
 }
 
-/// A sample is pre-empted when the scheduler took the CPU away in it, or when over 5 % of its time was not ours.
-fn cause(wall_seconds: f64, record: &Record) -> Cause {
-    if record.involuntary_switches > 0 || record.cpu_seconds < 0.95 * wall_seconds {
-        Cause::Preempted
-    } else {
-        Cause::Undisturbed
-    }
+/// What is known of the samples of one case, classified. Steal and run-queue waits are not recorded beside them.
+fn causes(samples: &Samples) -> Vec<Cause> {
+    let facts = |(&wall, record): (&f64, &Record)| SampleFacts {
+        wall,
+        cpu: Some(record.cpu_seconds),
+        switches: Some(record.involuntary_switches),
+        wait: None,
+        cpu_id: record.cpu,
+    };
+    let facts: Vec<SampleFacts> = samples.seconds.iter().zip(&samples.records).map(facts).collect();
+    classify(&facts, None)
 }
 
 /// The index of the sample that is the median (the lower one of two).
@@ -242,4 +247,29 @@ fn random_id() -> String {
 pub fn random_seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_labelled_and_none_is_lost() {
+        let record =
+            |cpu_seconds, involuntary_switches, cpu| Record { cpu_seconds, involuntary_switches, cpu };
+        let samples = Samples {
+            seconds: vec![1.0; 4],
+            records: vec![
+                record(1.0, 0, Some(0)),
+                record(1.0, 2, Some(0)),
+                record(0.9, 0, Some(0)),
+                record(1.0, 0, Some(1)),
+            ],
+            ..Samples::default()
+        };
+        assert_eq!(
+            causes(&samples),
+            [Cause::Undisturbed, Cause::Preempted, Cause::Preempted, Cause::Migrated]
+        );
+    }
 }
