@@ -69,6 +69,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("comfy_table", &["render"]),
     ("plotters", &["render"]),
     ("statrs", &["analysis", "stats"]),
+    ("flate2", &["document"]),
 ];
 
 /// The only modules with `unsafe`.

@@ -4,19 +4,27 @@
 
 mod baseline;
 mod case;
+mod causes;
+mod checked;
 mod machine;
 mod pattern;
 mod results;
 mod store;
+mod strict;
 
-pub use baseline::{Arm, Baseline, BaselineRun, Cause};
+pub use baseline::{
+    Arm, BENCH, Baseline, BaselineRun, Cause, KeptSamples, NO_REFERENCE, Normaliser, SamplesDocument, Source,
+};
 pub use case::{Case, CaseTier, Cost, Extent, ParseCaseError, Shape};
 pub use machine::*;
 pub use pattern::{CasePattern, PatternError};
 pub use results::{
     Conditions, Document, Latency, Measurement, Omission, Origin, Outcome, Peer, Run, SampleSeconds,
 };
-pub use store::{ReadError, read_document, schema_of, to_json, to_json_line, write_atomically};
+pub use store::{
+    ReadError, read_baseline, read_document, read_samples, schema_of, to_compressed_json, to_json,
+    to_json_line, write_atomically,
+};
 
 /// Part of a case's name.
 pub use crate::simd::Tier;

@@ -6,8 +6,10 @@ mod conditions;
 pub mod core_clock;
 pub mod embed;
 mod recorder;
+pub mod references;
 pub mod regress;
 pub mod run;
+pub mod runs;
 pub mod selection;
 pub mod settings;
 
