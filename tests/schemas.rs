@@ -1,6 +1,7 @@
 //! The JSON Schemas under `schemas/` are what the types say.
 
-use perfkit::document::{Document, Machine, Selftest, Trace, schema_of, to_json};
+use perfkit::analysis::history::History;
+use perfkit::document::{Baseline, Document, Machine, SamplesDocument, Selftest, Trace, schema_of, to_json};
 use perfkit::render::json::ComparisonDocument;
 
 #[test]
@@ -11,6 +12,9 @@ fn the_committed_schemas_are_those_of_the_types() {
     for (name, schema) in [
         ("machine", schema_of::<Machine>()),
         ("results", schema_of::<Document>()),
+        ("baseline", schema_of::<Baseline>()),
+        ("samples", schema_of::<SamplesDocument>()),
+        ("history", schema_of::<History>()),
         ("comparison", schema_of::<ComparisonDocument>()),
         ("selftest", schema_of::<Selftest>()),
         ("trace", schema_of::<Trace>()),

@@ -70,6 +70,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("comfy_table", &["render"]),
     ("plotters", &["render"]),
     ("statrs", &["analysis", "stats"]),
+    ("flate2", &["document"]),
 ];
 
 /// The only modules with `unsafe`.

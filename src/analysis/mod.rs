@@ -4,6 +4,7 @@ pub mod budget;
 pub mod causes;
 pub mod changepoint;
 pub mod compare;
+pub mod history;
 pub mod prediction;
 pub mod recommend;
 pub mod roofline;

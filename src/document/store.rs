@@ -1,12 +1,15 @@
 //! Reading and writing documents: schema steps, whole files or none.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
 use serde::Serialize;
 
-use super::Document;
+use super::{Baseline, Document, SamplesDocument, checked, strict};
 
 /// Files beyond this are not read: no document of ours is that large.
 const LIMIT_BYTES: u64 = 256 << 20;
@@ -42,36 +45,114 @@ pub enum ReadError {
     },
 }
 
-/// Reads a results document.
-pub fn read_document(path: &Path) -> Result<Document, ReadError> {
-    let shown = path.display().to_string();
-    let io = |cause| ReadError::Io { path: shown.clone(), cause };
-    let metadata = fs::metadata(path).map_err(io)?;
-    let invalid = |why: String| ReadError::Invalid { path: shown.clone(), why };
-    if metadata.len() > LIMIT_BYTES {
-        return Err(invalid(format!("{} bytes are more than any document has", metadata.len())));
+impl ReadError {
+    /// The sentence without the path, for documents that name files in their own way.
+    #[must_use]
+    pub fn why(&self) -> String {
+        match self {
+            Self::Io { cause, .. } => format!("cannot be read: {cause}"),
+            Self::Invalid { why, .. } => format!("is not a perfkit results document: {why}"),
+            Self::Newer { schema, known, .. } => {
+                format!("has schema {schema}; this perfkit reads {known} and older: use a newer perfkit")
+            }
+        }
     }
-    let text = fs::read_to_string(path).map_err(io)?;
-    let value: serde_json::Value = serde_json::from_str(&text).map_err(|e| invalid(e.to_string()))?;
+}
+
+/// Reads a results document.
+///
+/// # Errors
+/// It cannot be read, is no such document, or a newer perfkit wrote it.
+pub fn read_document(path: &Path) -> Result<Document, ReadError> {
+    let value = read_value(path)?;
+    let document: Document = serde_json::from_value(value).map_err(|e| invalid(path, e.to_string()))?;
+    checked::document(&document).map_err(|why| invalid(path, why))?;
+    Ok(document)
+}
+
+/// Reads a baseline: a results document, with its runs where it has any. What a hand has changed in it is refused where
+/// the parts no longer fit each other.
+///
+/// # Errors
+/// It cannot be read, is no such document, or a newer perfkit wrote it.
+pub fn read_baseline(path: &Path) -> Result<Baseline, ReadError> {
+    let value = read_value(path)?;
+    let mut baseline: Baseline = serde_json::from_value(value).map_err(|e| invalid(path, e.to_string()))?;
+    checked::document(&baseline.document).map_err(|why| invalid(path, why))?;
+    checked::baseline(&baseline).map_err(|why| invalid(path, why))?;
+    checked::fill_causes(&mut baseline.runs);
+    Ok(baseline)
+}
+
+/// The JSON of a file of schema `perfkit.results/1`.
+fn read_value(path: &Path) -> Result<serde_json::Value, ReadError> {
+    let mut text = String::new();
+    open(path)?.read_to_string(&mut text).map_err(|cause| io_error(path, cause))?;
+    let value = strict::value(&text).map_err(|e| invalid(path, e.to_string()))?;
     let schema = value.get("schema").and_then(|s| s.as_str()).unwrap_or_default().to_owned();
     match schema.strip_prefix("perfkit.results/").map(str::parse::<u32>) {
-        Some(Ok(1)) => {}
-        Some(Ok(2..)) => {
-            return Err(ReadError::Newer { path: shown.clone(), schema, known: Document::SCHEMA });
-        }
-        _ => return Err(invalid(format!("its schema is {schema:?}, wanted {:?}", Document::SCHEMA))),
+        Some(Ok(1)) => Ok(value),
+        Some(Ok(2..)) => Err(ReadError::Newer { path: shown(path), schema, known: Document::SCHEMA }),
+        _ => Err(invalid(path, format!("its schema is {schema:?}, wanted {:?}", Document::SCHEMA))),
     }
-    let document: Document = serde_json::from_value(value).map_err(|e| invalid(e.to_string()))?;
-    for measurement in document.measured() {
-        let bad = |x: &f64| !x.is_finite() || *x <= 0.0;
-        if measurement.seconds.samples.is_empty() || measurement.seconds.samples.iter().any(bad) {
-            return Err(invalid(format!(
-                "{} has a sample that is not a positive number, or none",
-                measurement.case
-            )));
-        }
+}
+
+/// A regular file that is not larger than any document.
+fn open(path: &Path) -> Result<fs::File, ReadError> {
+    let metadata = fs::metadata(path).map_err(|cause| io_error(path, cause))?;
+    if !metadata.is_file() {
+        // A named pipe would be waited for without end.
+        return Err(invalid(path, "it is no regular file".to_owned()));
     }
-    Ok(document)
+    if metadata.len() > LIMIT_BYTES {
+        return Err(invalid(path, format!("{} bytes are more than any document has", metadata.len())));
+    }
+    fs::File::open(path).map_err(|cause| io_error(path, cause))
+}
+
+/// Reads the compressed samples beside a baseline.
+///
+/// # Errors
+/// They cannot be read, or are not what they should be.
+pub fn read_samples(path: &Path) -> Result<SamplesDocument, ReadError> {
+    let mut text = String::new();
+    // A small file may unpack to any size.
+    let mut unpacked = GzDecoder::new(open(path)?).take(LIMIT_BYTES);
+    unpacked.read_to_string(&mut text).map_err(|cause| io_error(path, cause))?;
+    let value = strict::value(&text).map_err(|e| invalid(path, e.to_string()))?;
+    let mut samples: SamplesDocument =
+        serde_json::from_value(value).map_err(|e| invalid(path, e.to_string()))?;
+    if samples.schema != SamplesDocument::SCHEMA {
+        let schema: String = samples.schema.chars().take(60).collect();
+        return Err(invalid(path, format!("its schema is {schema:?}, wanted {:?}", SamplesDocument::SCHEMA)));
+    }
+    samples.runs.iter().try_for_each(checked::run).map_err(|why| invalid(path, why))?;
+    checked::fill_causes(&mut samples.runs);
+    Ok(samples)
+}
+
+/// A value as compressed JSON.
+///
+/// # Errors
+/// It cannot be written as JSON.
+pub fn to_compressed_json<T: Serialize>(value: &T) -> std::io::Result<Vec<u8>> {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    serde_json::to_writer(&mut packed, value)?;
+    packed.finish()
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn io_error(path: &Path, cause: std::io::Error) -> ReadError {
+    ReadError::Io { path: shown(path), cause }
+}
+
+/// Words out of the file may be as long as it is, and hold what a terminal obeys.
+fn invalid(path: &Path, why: String) -> ReadError {
+    let why = why.chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect();
+    ReadError::Invalid { path: shown(path), why }
 }
 
 /// Pretty JSON with a newline at the end.

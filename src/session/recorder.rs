@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use crate::analysis::causes::{SampleFacts, classify};
 use crate::document::{
-    Arm, Case, Cause, Conditions, Cost, Document, Machine, Measurement, Omission, Origin, Outcome, Run,
-    SampleSeconds, to_json, write_atomically,
+    Arm, BENCH, Case, Cause, Conditions, Cost, Document, Machine, Measurement, Omission, Origin, Outcome,
+    Run, SampleSeconds, to_json, write_atomically,
 };
 use crate::measure::{Record, Samples};
 use crate::stats;
@@ -62,7 +62,7 @@ impl<'a> Recorder<'a> {
         let monitor = Monitor::start(&clock);
         let run = Run {
             id: random_id(),
-            tool: concat!("perfkit ", env!("CARGO_PKG_VERSION")).to_owned(),
+            tool: tool(),
             command: beginning.command,
             started: utc_timestamp(unix_seconds()),
             seconds: 0.0,
@@ -216,13 +216,13 @@ pub fn measurement(case: &Case, cost: Cost, samples: &Samples) -> Outcome {
 
 fn arm(case: &Case, samples: &Samples) -> Arm {
     Arm {
-        case: case.clone(),
         wall_seconds: samples.seconds.clone(),
         cpu_seconds: samples.records.iter().map(|r| r.cpu_seconds).collect(),
         involuntary_switches: samples.records.iter().map(|r| r.involuntary_switches).collect(),
         iterations: samples.iterations,
         cpu: samples.records.iter().map(|r| r.cpu).collect(),
         cause: causes(samples),
+        ..Arm::new(case.clone(), BENCH)
     }
 }
 
@@ -249,6 +249,12 @@ fn median_index(samples: &[f64]) -> usize {
 /// Sixty-four random bits that the standard library gathers from the system for its hash maps.
 fn random_id() -> String {
     format!("{:016x}", random_seed())
+}
+
+/// This program and its version, as documents name it.
+#[must_use]
+pub(super) fn tool() -> String {
+    concat!("perfkit ", env!("CARGO_PKG_VERSION")).to_owned()
 }
 
 /// A seed of the system's.

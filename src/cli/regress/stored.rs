@@ -6,9 +6,7 @@ use anyhow::Context as _;
 
 use super::{Answer, Args};
 use crate::analysis::budget;
-use crate::analysis::compare::{
-    CaseFailure, Change, ComparisonReport, Decision, Margin, Mode, ONE_RUN_NOTE,
-};
+use crate::analysis::compare::{CaseFailure, Change, ComparisonReport, Decision, Margin, Mode, ONE_RUN_NOTE};
 use crate::cli::Context;
 use crate::cli::progress::{Progress, stop_on_interrupt};
 use crate::document::{Baseline, Machine};
@@ -44,10 +42,14 @@ pub(super) fn run(
     let stop = stop_on_interrupt();
     let mut progress = Progress::new(context);
     let answer = judge_stored(baseline, &machine, &request, &stop, &mut progress);
-    let answer = answer.and_then(|judged| escalated(judged, args, settings, margin, seed, &machine, &stop, &mut progress));
+    let answer = answer
+        .and_then(|judged| escalated(judged, args, settings, margin, seed, &machine, &stop, &mut progress));
     progress.finish();
     let (judged, paired) = answer?;
-    Ok(Answer { report: report(judged, &paired, args, settings, margin, seed), interrupted: stop.requested() })
+    Ok(Answer {
+        report: report(judged, &paired, args, settings, margin, seed),
+        interrupted: stop.requested(),
+    })
 }
 
 /// The settings say how to build this very program: then a base revision can be measured beside it.
@@ -75,12 +77,17 @@ fn escalated(
     if judged.escalate.is_empty() || stop.requested() {
         return Ok((judged, Vec::new()));
     }
-    observer.note(&format!("{} case(s) are paired with the base revision, which is built first", judged.escalate.len()));
+    observer.note(&format!(
+        "{} case(s) are paired with the base revision, which is built first",
+        judged.escalate.len()
+    ));
     let builder = Builder::new(program, &settings.project())?;
     let base = match builder.program_of(&commit) {
         Ok(base) => base,
         Err(why) => {
-            judged.notes.push(format!("the base revision could not be built, so nothing was paired: {why:#}"));
+            judged
+                .notes
+                .push(format!("the base revision could not be built, so nothing was paired: {why:#}"));
             return Ok((judged, Vec::new()));
         }
     };
@@ -115,11 +122,15 @@ fn report(
 ) -> ComparisonReport {
     for change in &mut judged.comparison.changes {
         if let Some(better) = paired.iter().find(|paired| paired.case == change.case) {
-            *change = Change { evidence: format!("paired with the base: {}", better.evidence), ..better.clone() };
+            *change =
+                Change { evidence: format!("paired with the base: {}", better.evidence), ..better.clone() };
         }
     }
-    let budgets =
-        judged.candidate.as_ref().map(|document| budget::judge(document, &settings.budgets)).unwrap_or_default();
+    let budgets = judged
+        .candidate
+        .as_ref()
+        .map(|document| budget::judge(document, &settings.budgets))
+        .unwrap_or_default();
     let broken = args.enforce_budgets && budget::any_broken(&budgets);
     let decision = Decision::of(&judged.comparison, judged.advisory, broken);
     let mut report = ComparisonReport::new(&judged.comparison, margin, budgets, decision, judged.advisory);

@@ -9,6 +9,7 @@ pub mod layout;
 mod paired;
 pub mod pairs;
 mod replay;
+pub mod stored;
 mod suite;
 
 pub use again::measure_again;
@@ -16,4 +17,5 @@ pub use counters::CounterChoice;
 pub use instructions::{Counted, CounterSource, compare_instructions, instructions_of, tier_of};
 pub use paired::PairPlan;
 pub use replay::replay;
+pub use stored::{Judged, StoredRequest, judge_stored};
 pub use suite::{PairRequest, Sides, judge_suite};
