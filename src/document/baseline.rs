@@ -200,7 +200,6 @@ fn bench() -> String {
     BENCH.to_owned()
 }
 
-#[expect(clippy::ptr_arg, reason = "serde hands the field as it is")]
 fn is_bench(arm: &String) -> bool {
     arm == BENCH
 }
