@@ -7,10 +7,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
+use perfkit::analysis::compare::Margin;
 use perfkit::document::{
-    Arm, BENCH, Baseline, BaselineRun, Case, Cause, Conditions, Cost, Document, Machine, Measurement,
-    Normaliser, Origin, Outcome, Run, SampleSeconds, read_baseline, to_json,
+    Arm, BENCH, Baseline, BaselineRun, Case, Cause, Conditions, Cost, Document, KeptSamples, Machine,
+    Measurement, Normaliser, Origin, Outcome, Run, SampleSeconds, read_baseline, to_json,
 };
+use perfkit::measure::{Plan, Program};
+use perfkit::session::baseline::{RecordRequest, record, store};
+use perfkit::session::regress::stored::{StoredRequest, judge_stored};
+use perfkit::session::runs::workers;
+use perfkit::session::{Beginning, Silent, Stop};
 use serde_json::{Value, json};
 
 const POOL: &str = "pool/mean-f32/plain@baseline/128x384/t1";
@@ -176,7 +182,10 @@ fn an_unoptimised_build_records_nothing() {
 }
 
 /// What a hand can do to a baseline, and a word of the answer.
-fn edits() -> Vec<(&'static str, fn(&mut Value), &'static str)> {
+/// What is edited, how, and a word of the answer.
+type Edit = (&'static str, fn(&mut Value), &'static str);
+
+fn edits() -> Vec<Edit> {
     fn arm(value: &mut Value) -> &mut Value {
         &mut value["runs"][1]["arms"][0]
     }
@@ -192,7 +201,16 @@ fn edits() -> Vec<(&'static str, fn(&mut Value), &'static str)> {
         ("an unknown cause", |v| arm(v)["cause"] = json!({ "gremlins": [1] }), "not a perfkit"),
         ("a run without arms", |v| v["runs"][1]["arms"] = json!([]), "it has no arms"),
         ("a case without samples", |v| arm(v)["wall_seconds"] = json!([]), "neither samples"),
-        ("an arm of another case", |v| arm(v)["case"] = json!(CHAIN), "no measured case"),
+        ("a case without its own arm", |v| arm(v)["case"] = json!(CHAIN), "no samples of its own"),
+        (
+            "an arm of another case",
+            |v| {
+                let mut stray = arm(v).clone();
+                stray["case"] = json!(CHAIN);
+                v["runs"][1]["arms"].as_array_mut().unwrap().push(stray);
+            },
+            "no measured case",
+        ),
         ("an arm of no reference", |v| v["runs"][1]["arms"][1]["arm"] = json!("gpu"), "no reference kernel"),
         ("an arm twice", |v| v["runs"][1]["arms"][1]["arm"] = json!("bench"), "stands twice"),
         ("a run twice", |v| v["runs"][1]["id"] = json!("1.0"), "two runs have the id"),
@@ -318,4 +336,51 @@ fn a_baseline_from_before_there_were_references_is_still_read() {
     let read = read_baseline(&folder.write("old.json", &old)).unwrap();
     assert!(!read.has_run_level_values());
     assert_eq!((read.runs[0].arms[0].arm.as_str(), read.runs[0].arms[0].cause[1]), (BENCH, Cause::Preempted));
+}
+
+/// The whole way with real processes. What they take decides nothing here.
+#[test]
+fn runs_are_recorded_stored_read_and_judged_with_workers_of_this_program() {
+    let program = Program::new(assert_cmd::cargo::cargo_bin("perfkit"));
+    let machine = perfkit::machine::detect(perfkit::machine::Source::Live);
+    let request = RecordRequest {
+        beginning: Beginning { command: "baseline record ci".to_owned(), seed: 5, ..Beginning::default() },
+        cases: vec![case(POOL), case("normalize/l2-f32/plain@baseline/128x384/t1")],
+        skipped: Vec::new(),
+        runs: 3,
+        pause_seconds: 0.0,
+        plan: Plan { budget_seconds: 0.02, ..Plan::QUICK },
+        samples: KeptSamples::Inline,
+        source: None,
+    };
+    let start = workers(program.clone());
+    let recorded = record(&request, machine.clone(), &start, &Stop::default(), &mut Silent).unwrap().unwrap();
+    let folder = Folder::new();
+    let path = folder.path().join("ci.json");
+    store(&path, &Baseline { document: optimised(recorded.document), ..recorded }).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(!text.contains(env!("CARGO_MANIFEST_DIR")) && !text.contains(folder.path().to_str().unwrap()));
+    let stored = read_baseline(&path).unwrap();
+    assert_eq!((stored.runs.len(), stored.references.len(), stored.normalisers.len()), (3, 4, 2));
+    assert!(stored.runs.iter().all(|run| run.arms.len() == 2 * 5));
+
+    let request = StoredRequest {
+        program: Some(program),
+        runs: 1,
+        optimised: true,
+        margin: Margin::around(10.0),
+        ..StoredRequest::default()
+    };
+    let judged = judge_stored(&stored, &machine, &request, &Stop::default(), &mut Silent).unwrap();
+    assert!(judged.failed.is_empty() && judged.comparison.refused.is_none(), "{judged:?}");
+    let evidence: Vec<&str> = judged.comparison.changes.iter().map(|change| &*change.evidence).collect();
+    assert!(evidence.iter().all(|evidence| evidence.starts_with("3 stored and")), "{evidence:?}");
+    assert_eq!(evidence.len(), 2);
+    assert_eq!(judged.candidate.unwrap().measured().count(), 2);
+}
+
+/// A document as of an optimised build: what these workers take says nothing, but the way it goes is the same.
+fn optimised(mut document: Document) -> Document {
+    document.run.optimised = true;
+    document
 }

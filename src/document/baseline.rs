@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{Case, Document, causes};
 use crate::stats;
 
 /// A `perfkit.results/1` document with `runs`; readers of results read it as the document alone.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Baseline {
     /// What was measured.
     #[serde(flatten)]
@@ -35,6 +35,30 @@ pub struct Baseline {
     /// Why it replaced the one before, where it was accepted by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// What a baseline has beside its document.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Beside {
+    runs: Vec<BaselineRun>,
+    references: BTreeMap<String, Case>,
+    normalisers: Vec<Normaliser>,
+    source: Option<Source>,
+    samples: KeptSamples,
+    reason: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Baseline {
+    /// Read in two: `flatten` would hold the document in a form in which the keys of a map are text alone, and the
+    /// machine has maps by size.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let document = Document::deserialize(&value).map_err(de::Error::custom)?;
+        let Beside { runs, references, normalisers, source, samples, reason } =
+            Beside::deserialize(value).map_err(de::Error::custom)?;
+        Ok(Self { document, runs, references, normalisers, source, samples, reason })
+    }
 }
 
 impl Baseline {

@@ -211,3 +211,76 @@ fn tell_changes(replaced: &Replacement, context: &mut Context<'_>) -> anyhow::Re
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::compare::{Change, RatioInterval};
+    use crate::document::{Conditions, Document, Run};
+
+    fn baseline(reason: Option<&str>) -> Baseline {
+        let document = Document {
+            schema: Document::SCHEMA.to_owned(),
+            run: Run::default(),
+            machine: Machine::default(),
+            conditions: Conditions::default(),
+            outcomes: Vec::new(),
+        };
+        Baseline { reason: reason.map(str::to_owned), ..Baseline::of_document(document) }
+    }
+
+    fn slower() -> Replacement {
+        let ratio = RatioInterval { value: 1.2, low: 1.1, high: 1.3 };
+        Replacement {
+            moved: vec![Change { case: "a case".to_owned(), ratio, ..Change::default() }],
+            slower: vec!["a case".to_owned()],
+            ..Replacement::default()
+        }
+    }
+
+    fn finished(path: &Path, baseline: &Baseline, replaced: &Replacement, json: bool) -> (Exit, String) {
+        let mut out = Vec::new();
+        let mut context = Context { out: &mut out, json, quiet: true, color: false };
+        let exit = finish(path, baseline, replaced, &mut context).unwrap();
+        (exit, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn a_slower_case_replaces_nothing_without_a_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ci.json");
+        std::fs::write(&path, "the old one").unwrap();
+        let (exit, text) = finished(&path, &baseline(None), &slower(), false);
+        assert_eq!(exit, Exit::Regression);
+        assert!(text.contains("a case: 20.0 % slower"), "{text}");
+        let (exit, text) = finished(&path, &baseline(None), &slower(), true);
+        let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (exit, &told["stored"], &told["slower"][0]),
+            (Exit::Regression, &json!(false), &json!("a case"))
+        );
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "the old one");
+        let (exit, text) = finished(&path, &baseline(Some("wider vectors")), &slower(), true);
+        let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((exit, &told["stored"]), (Exit::Fine, &json!(true)));
+        assert_eq!(read_baseline(&path).unwrap().reason.as_deref(), Some("wider vectors"));
+    }
+
+    #[test]
+    fn what_is_there_and_cannot_be_read_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ci.json");
+        assert!(read_old(&path).unwrap().is_none());
+        std::fs::write(&path, "{").unwrap();
+        let error = format!("{:#}", read_old(&path).unwrap_err());
+        assert!(error.contains("move it away") && error.contains("ci.json"), "{error}");
+    }
+
+    #[test]
+    fn seconds_are_read_with_and_without_their_unit() {
+        assert_eq!((parse_seconds("60s"), parse_seconds("0.5")), (Ok(60.0), Ok(0.5)));
+        for text in ["", "s", "-1", "NaN", "inf", "1e9"] {
+            assert!(parse_seconds(text).is_err(), "{text}");
+        }
+    }
+}

@@ -24,6 +24,7 @@ pub(crate) fn baseline(runs: usize, seconds: f64) -> Baseline {
     };
     let mut document = document(vec![measured(POOL, seconds, cost(1.0, 1.0, 0.0, 1.0))]);
     document.run.tool = crate::session::recorder::tool();
+    document.machine.memory.huge_pages.pools.insert(2 << 20, 0);
     Baseline {
         runs: (0..runs).map(run).collect(),
         references: [("int".to_owned(), "clock/chain-u64/plain@baseline/4096/t1".parse().unwrap())].into(),

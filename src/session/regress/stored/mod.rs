@@ -6,6 +6,8 @@
 mod comparable;
 mod decide;
 #[cfg(test)]
+mod replay_tests;
+#[cfg(test)]
 mod tests;
 mod trial;
 
