@@ -19,7 +19,7 @@ use crate::session::selftest::{SelftestRequest, selftest};
 Every trial is one call of `perfkit regress` whose right answer is known.
 
 Examples:
-  perfkit selftest                         ten trials of each kind, about two minutes
+  perfkit selftest                         ten trials of each kind, some minutes
   perfkit selftest --aa 100                100 trials a case of this program against itself: every `slower` is false
   perfkit selftest --dial --trials 50      how often slowdowns of 1 to 5 % are found, and how fast
   perfkit selftest --suites 60             suites of 50 unchanged cases: how many have a false alarm

@@ -42,8 +42,8 @@ fn facts(selftest: &Selftest) -> Vec<Fact> {
     let mut facts = vec![
         Fact::new("clock step", units::seconds(selftest.timer.precision_seconds)),
         Fact::new("time stolen by the hypervisor", share(noise.steal_fraction)),
-        Fact::new("time in which something waited for a CPU", share(noise.cpu_pressure_fraction)),
-        Fact::new("neighbours that disturbed on purpose", selftest.noise_neighbours.to_string()),
+        Fact::new("time something waited for a CPU", share(noise.cpu_pressure_fraction)),
+        Fact::new("neighbours disturbing on purpose", selftest.noise_neighbours.to_string()),
     ];
     let aa = &selftest.aa;
     if aa.trials > 0 {
