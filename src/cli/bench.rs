@@ -167,7 +167,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
     let mut progress = Progress::new(context);
     let answer = bench_with(&request, &offers, machine, &stop, &mut progress);
     progress.finish();
-    let (document, _) = answer?;
+    let document = answer?;
     print(&document, context)?;
     if stop.requested() {
         return Ok(Exit::Interrupted);

@@ -187,7 +187,7 @@ fn measure_all(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit> {
     for outcome in outcomes? {
         recorder.add(outcome)?;
     }
-    let (document, _) = recorder.finish()?;
+    let document = recorder.finish()?;
     print(&document, context)?;
     if stop.requested() {
         return Ok(Exit::Interrupted);

@@ -77,5 +77,5 @@ fn measure(context: &Context<'_>) -> anyhow::Result<(Document, bool)> {
     let mut progress = Progress::new(context);
     let answer = bench(&request, machine, &stop, &mut progress);
     progress.finish();
-    Ok((answer?.0, stop.requested()))
+    Ok((answer?, stop.requested()))
 }

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 
 use crate::analysis::roofline;
 use crate::catalog::{self, PrepareError, Resources};
-use crate::document::{Arm, Case, Cost, Document, Machine, Omission, Origin, Outcome, Unknown};
+use crate::document::{Case, Cost, Document, Machine, Omission, Origin, Outcome, Unknown};
 use crate::measure::{self, Plan, Samples};
 use crate::sys::{Rng, Team, threads};
 use crate::units::CpuList;
@@ -67,7 +67,7 @@ pub fn bench(
     machine: Machine,
     stop: &Stop,
     observer: &mut dyn Observer,
-) -> anyhow::Result<(Document, Vec<Arm>)> {
+) -> anyhow::Result<Document> {
     bench_with(request, &Offers::default(), machine, stop, observer)
 }
 
@@ -78,7 +78,7 @@ pub fn bench_with(
     machine: Machine,
     stop: &Stop,
     observer: &mut dyn Observer,
-) -> anyhow::Result<(Document, Vec<Arm>)> {
+) -> anyhow::Result<Document> {
     let effective = pin(request.cpus.as_ref(), &machine)?;
     let selection = Selection { effective_cpus: effective, ..request.selection.clone() };
     let schedule = schedule_with(&selection, offers, &machine, request.roofs)?;
@@ -163,10 +163,7 @@ impl Bench {
             }
             recorder.observer.step(case);
             let outcome = match self.measure(case, recorder) {
-                Ok((cost, samples)) => {
-                    recorder.keep_arm(case, &samples);
-                    recorder::measurement(case, cost, &samples)
-                }
+                Ok((cost, samples)) => recorder::measurement(case, cost, &samples),
                 Err(outcome) => *outcome,
             };
             recorder.add(outcome)?;
@@ -211,7 +208,7 @@ impl Bench {
             // Its first measurement stands; a second that fails says nothing new.
             if let Ok((cost, samples)) = self.measure(case, recorder)
                 && let Outcome::Measured(measurement) = recorder::measurement(case, cost, &samples)
-                && let Some(drift) = recorder.keep_better(*measurement, &samples)
+                && let Some(drift) = recorder.keep_better(*measurement)
             {
                 self.drift = self.drift.max(drift);
             }

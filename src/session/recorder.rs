@@ -1,15 +1,13 @@
 //! A document under construction: it collects outcomes, counts conditions, and rewrites its file as it goes on, so
 //! that an interruption leaves a valid one.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::analysis::causes::{SampleFacts, classify};
 use crate::document::{
-    Arm, BENCH, Case, Cause, Conditions, Cost, Document, Machine, Measurement, Omission, Origin, Outcome,
-    Run, SampleSeconds, to_json, write_atomically,
+    Case, Conditions, Cost, Document, Machine, Measurement, Omission, Origin, Outcome, Run, SampleSeconds,
+    to_json, write_atomically,
 };
-use crate::measure::{Record, Samples};
+use crate::measure::Samples;
 use crate::stats;
 use crate::sys::Monotonic;
 use crate::sys::clock::{unix_seconds, utc_timestamp};
@@ -33,7 +31,6 @@ pub struct Recorder<'a> {
     monitor: Monitor,
     journal: Option<PathBuf>,
     journaled: f64,
-    arms: BTreeMap<Case, Arm>,
 }
 
 /// How a document begins.
@@ -87,13 +84,7 @@ impl<'a> Recorder<'a> {
             monitor,
             journal: beginning.journal,
             journaled: 0.0,
-            arms: BTreeMap::new(),
         }
-    }
-
-    /// Keeps what the system counted beside the samples of a case, for a baseline.
-    pub fn keep_arm(&mut self, case: &Case, samples: &Samples) {
-        self.arms.insert(case.clone(), arm(case, samples));
     }
 
     /// What was recorded so far.
@@ -139,7 +130,7 @@ impl<'a> Recorder<'a> {
 
     /// Puts a further measurement of a case in the place of the one before, if its median is better. Answers by what
     /// share the two differ.
-    pub fn keep_better(&mut self, measurement: Measurement, samples: &Samples) -> Option<f64> {
+    pub fn keep_better(&mut self, measurement: Measurement) -> Option<f64> {
         let known = self.document.outcomes.iter_mut().find_map(|outcome| match outcome {
             Outcome::Measured(known) if known.case == measurement.case => Some(known),
             Outcome::Measured(_) | Outcome::Skipped(_) | Outcome::Failed(_) => None,
@@ -147,7 +138,6 @@ impl<'a> Recorder<'a> {
         let before = stats::median(&known.seconds.samples)?;
         let after = stats::median(&measurement.seconds.samples)?;
         if after < before {
-            self.arms.insert(measurement.case.clone(), arm(&measurement.case, samples));
             **known = measurement;
         }
         Some((after / before - 1.0).abs())
@@ -169,10 +159,10 @@ impl<'a> Recorder<'a> {
         self.document.conditions = self.monitor.conditions(self.known.clone());
     }
 
-    /// The finished document, its file written a last time, and the samples with what was counted beside them.
-    pub fn finish(mut self) -> anyhow::Result<(Document, Vec<Arm>)> {
+    /// The finished document, its file written a last time.
+    pub fn finish(mut self) -> anyhow::Result<Document> {
         self.journal()?;
-        Ok((self.document, self.arms.into_values().collect()))
+        Ok(self.document)
     }
 }
 
@@ -214,31 +204,6 @@ pub fn measurement(case: &Case, cost: Cost, samples: &Samples) -> Outcome {
     }))
 }
 
-fn arm(case: &Case, samples: &Samples) -> Arm {
-    Arm {
-        wall_seconds: samples.seconds.clone(),
-        cpu_seconds: samples.records.iter().map(|r| r.cpu_seconds).collect(),
-        involuntary_switches: samples.records.iter().map(|r| r.involuntary_switches).collect(),
-        iterations: samples.iterations,
-        cpu: samples.records.iter().map(|r| r.cpu).collect(),
-        cause: causes(samples),
-        ..Arm::new(case.clone(), BENCH)
-    }
-}
-
-/// What is known of the samples of one case, classified. Steal and run-queue waits are not recorded beside them.
-fn causes(samples: &Samples) -> Vec<Cause> {
-    let facts = |(&wall, record): (&f64, &Record)| SampleFacts {
-        wall,
-        cpu: Some(record.cpu_seconds),
-        switches: Some(record.involuntary_switches),
-        wait: None,
-        cpu_id: record.cpu,
-    };
-    let facts: Vec<SampleFacts> = samples.seconds.iter().zip(&samples.records).map(facts).collect();
-    classify(&facts, None)
-}
-
 /// The index of the sample that is the median (the lower one of two).
 fn median_index(samples: &[f64]) -> usize {
     let mut order: Vec<usize> = (0..samples.len()).collect();
@@ -262,29 +227,4 @@ pub(super) fn tool() -> String {
 pub fn random_seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::collections::hash_map::RandomState::new().build_hasher().finish()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn samples_are_labelled_and_none_is_lost() {
-        let record =
-            |cpu_seconds, involuntary_switches, cpu| Record { cpu_seconds, involuntary_switches, cpu };
-        let samples = Samples {
-            seconds: vec![1.0; 4],
-            records: vec![
-                record(1.0, 0, Some(0)),
-                record(1.0, 2, Some(0)),
-                record(0.9, 0, Some(0)),
-                record(1.0, 0, Some(1)),
-            ],
-            ..Samples::default()
-        };
-        assert_eq!(
-            causes(&samples),
-            [Cause::Undisturbed, Cause::Preempted, Cause::Preempted, Cause::Migrated]
-        );
-    }
 }

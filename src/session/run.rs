@@ -65,7 +65,7 @@ pub fn run(
         embed(model, request, &mut recorder)?;
     }
     bench.again(&plan.ceilings, &mut recorder)?;
-    Ok(recorder.finish()?.0)
+    recorder.finish()
 }
 
 /// A model that cannot be loaded is said before a minute of measuring, not after. Generated ones always can.

@@ -64,7 +64,7 @@ pub fn record(
     for outcome in outcomes(&request.cases, &runs) {
         recorder.add(outcome)?;
     }
-    let (document, _) = recorder.finish()?;
+    let document = recorder.finish()?;
     let Runs { runs, .. } = runs;
     let normaliser = |case: &Case| normaliser(&runs, case, plan.references.keys());
     let normalisers = document.measured().filter_map(|m| normaliser(&m.case)).collect();

@@ -53,7 +53,7 @@ pub fn measure_again(
             format!("{} case(s) that came out slower were measured again, the best kept", slower.len());
         recorder.conditions_mut().notes.push(note);
     }
-    Ok(recorder.finish()?.0)
+    recorder.finish()
 }
 
 fn slower_cases(baseline: &Document, candidate: &Document, margin: Margin) -> Vec<Case> {

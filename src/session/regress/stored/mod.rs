@@ -148,7 +148,7 @@ fn judge_with(
         advisory,
         escalate: done.escalate,
         failed: done.runs.failed.iter().map(|(case, why)| (case.to_string(), why.clone())).collect(),
-        candidate: Some(recorder.finish()?.0),
+        candidate: Some(recorder.finish()?),
         runs: done.runs.runs,
         interrupted: stop.requested(),
         notes: done.notes,
