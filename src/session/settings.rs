@@ -247,7 +247,9 @@ mod tests {
             assert!(!settings.suite(suite).unwrap().cases.is_empty(), "{suite}");
         }
         assert!(settings.budgets.len() >= 9);
-        assert!((settings.max_regression - 0.05).abs() < 1e-12);
+        assert!((settings.max_regression - 0.01).abs() < 1e-12);
+        assert!((settings.max_regression_of_one_run - 0.05).abs() < 1e-12);
+        assert!(settings.program.is_none(), "how perfkit itself is built is nobody else's default");
         assert!(settings.suite("nightly").unwrap_err().to_string().contains("quick"));
     }
 
@@ -274,6 +276,8 @@ mod tests {
             ("[suite.q]\nseconds_per_case=0\n", "seconds_per_case"),
             ("[suite.q]\nmax_samples=3\n", "max_samples"),
             ("[regress]\nmax_regression=-1\n", "max_regression"),
+            ("[regress]\nmax_regression_of_one_run=99\n", "max_regression_of_one_run"),
+            ("[program]\nbuild=\"make\"\n", "binary"),
             ("[budget.b]\ncases=\"a\"\nmeasure=\"encode\"\nat_most=\"3 parsecs\"\n", "parsecs"),
             ("[budget.b]\ncases=\"a\"\nmeasure=\"encode\"\n", "at_most"),
             ("not toml", "perfkit.toml"),
