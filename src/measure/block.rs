@@ -13,11 +13,11 @@ const SAMPLE_SECONDS: f64 = 3e-4;
 /// ... and at least so many steps of the clock.
 const CLOCK_STEPS: f64 = 1000.0;
 /// A block's rounds last about so long, as far as the next three constants allow.
-const BLOCK_SECONDS: f64 = 0.02;
+const BLOCK_SECONDS: f64 = 0.0125;
 /// More rounds make a block's median no better than the difference between processes.
 const MOST_ROUNDS: usize = 25;
 /// A median of fewer is at the mercy of one pre-empted sample.
-const FEWEST_ROUNDS: usize = 5;
+const FEWEST_ROUNDS: usize = 7;
 /// Costly calls have fewer rounds than that, so that a block's rounds stay below this.
 const LONGEST_BLOCK_SECONDS: f64 = 0.3;
 /// Two neighbouring windows of the warm-up agree when their medians differ by no more than this share.
@@ -306,11 +306,11 @@ mod tests {
     #[test]
     fn plans_follow_the_cost_of_a_run() {
         let plan = |seconds| BlockPlan::for_run_of(seconds, 2, 2e-8, None);
-        assert_eq!(plan(1e-6), BlockPlan { rounds: 25, iterations: 300 });
-        assert_eq!(plan(4e-4), BlockPlan { rounds: 25, iterations: 1 });
-        assert_eq!(plan(1e-3).rounds, 10);
-        assert_eq!(plan(2e-2).rounds, 5);
-        assert_eq!(plan(0.04).rounds, 3, "five rounds would take 0.4 s");
+        assert_eq!(plan(1e-6), BlockPlan { rounds: 20, iterations: 300 });
+        assert_eq!(plan(4e-4), BlockPlan { rounds: 15, iterations: 1 });
+        assert_eq!(plan(1e-3).rounds, 7);
+        assert_eq!(plan(2e-2).rounds, 7);
+        assert_eq!(plan(0.04).rounds, 3, "seven rounds would take 0.56 s");
         assert_eq!(plan(3.0), BlockPlan { rounds: 1, iterations: 1 });
         assert_eq!(BlockPlan::for_run_of(1e-6, 2, 2e-8, Some(72)).rounds, 72);
     }
