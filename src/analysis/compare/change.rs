@@ -86,7 +86,7 @@ impl Layout {
     }
 }
 
-/// A quantile of single calls, block against block.
+/// A quantile of samples, block against block.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TailChange {
     /// 0.95 or 0.99.

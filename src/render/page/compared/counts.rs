@@ -73,7 +73,7 @@ fn amount(counter: &str, value: f64) -> String {
     if counter.ends_with("bytes") { units::bytes(whole) } else { units::count(whole) }
 }
 
-/// Quantiles of single calls.
+/// Quantiles of samples.
 pub(in crate::render) fn tail_table(report: &ComparisonReport) -> Option<Table> {
     let row = |change: &Change, tail: &TailChange| {
         let (word, tone) = judged::verdict(tail.verdict);
@@ -91,7 +91,7 @@ pub(in crate::render) fn tail_table(report: &ComparisonReport) -> Option<Table> 
         .flat_map(|change| change.tails.iter().map(move |tail| row(change, tail)))
         .collect();
     (!rows.is_empty()).then(|| Table {
-        caption: "Quantiles of single calls, block against block".to_owned(),
+        caption: "Quantiles of samples, block against block".to_owned(),
         columns: vec![
             words_column("Case", 0),
             words_column("Quantile", 0),
