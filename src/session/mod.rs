@@ -6,6 +6,7 @@ pub mod cache;
 mod conditions;
 pub mod core_clock;
 pub mod embed;
+mod git;
 pub mod import;
 pub mod noise;
 mod recorder;

@@ -68,16 +68,7 @@ pub(super) fn run(args: &Args, settings: &Settings, context: &mut Context<'_>) -
 }
 
 fn judge(sides: Sides, margin: Margin, args: &Args, context: &mut Context<'_>) -> anyhow::Result<Answer> {
-    let request = PairRequest {
-        sides,
-        margin,
-        budget_seconds: args.time,
-        tails: args.tails,
-        seed: args.seed.unwrap_or_else(random_seed),
-        trace: args.trace.is_some(),
-        patience_seconds: args.patience,
-        counters: args.counters.into(),
-    };
+    let request = request(sides, margin, args.seed.unwrap_or_else(random_seed), args);
     let stop = stop_on_interrupt();
     let mut progress = Progress::new(context);
     let answer = judge_suite(&request, &detect(Source::Live), &stop, &mut progress);
@@ -90,6 +81,20 @@ fn judge(sides: Sides, margin: Margin, args: &Args, context: &mut Context<'_>) -
         context.note(&format!("wrote {}", path.display()));
     }
     Ok(Answer { report, interrupted: stop.requested() })
+}
+
+/// Two sides, judged as the arguments say.
+pub(super) fn request(sides: Sides, margin: Margin, seed: u64, args: &Args) -> PairRequest {
+    PairRequest {
+        sides,
+        margin,
+        budget_seconds: args.time,
+        tails: args.tails,
+        seed,
+        trace: args.trace.is_some(),
+        patience_seconds: args.patience,
+        counters: args.counters.into(),
+    }
 }
 
 /// The two sides, or why there is no base to compare with.
@@ -142,7 +147,8 @@ fn programs<'a>(args: &Args, settings: &'a Settings, context: &Context<'_>) -> a
     Ok(Ready::Sides(Sides::Programs { base, candidate, relinked, cases }, Some(builder)))
 }
 
-fn built_base(
+/// A commit's program, and the same in other layouts where they are wanted.
+pub(super) fn built_base(
     builder: &Builder<'_>,
     commit: &str,
     layout: When,

@@ -1,39 +1,21 @@
 //! Which revision was measured: what git says of the folder, where there is git and a repository.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use crate::document::Source;
+use crate::session::git::git;
 
 /// The commit of the working tree around a folder, and whether the tree differs from it (stored baselines apart: they
 /// are no part of what was measured). `None` without git or a repository.
 #[must_use]
 pub fn source_of(folder: &Path) -> Option<Source> {
-    let commit = git(folder, &["rev-parse", "HEAD"])?.trim().to_owned();
+    let commit = git(folder, &["rev-parse", "HEAD"]).ok()?;
     let hexadecimal = !commit.is_empty() && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
     let excluded = format!(":(exclude,glob)**/{}/**", super::FOLDER);
     // Where the state is not told, it is not called clean.
     let dirty = git(folder, &["status", "--porcelain", "--", ":/", &excluded])
-        .is_none_or(|changes| !changes.trim().is_empty());
+        .map_or(true, |changes| !changes.is_empty());
     hexadecimal.then_some(Source { commit, dirty })
-}
-
-/// The standard output of a git that changes nothing and asks nobody.
-fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git")
-        .current_dir(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
-        .args(arguments)
-        // The folder says which repository is meant, also where perfkit is run by a hook of another one.
-        .env_remove("GIT_DIR")
-        .env_remove("GIT_WORK_TREE")
-        .env_remove("GIT_INDEX_FILE")
-        .env("GIT_OPTIONAL_LOCKS", "0")
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[cfg(test)]
@@ -42,7 +24,7 @@ mod tests {
 
     fn git_in(folder: &Path, words: &str) {
         let arguments: Vec<&str> = words.split(' ').collect();
-        assert!(git(folder, &arguments).is_some(), "git {words}");
+        assert!(git(folder, &arguments).is_ok(), "git {words}");
     }
 
     #[test]

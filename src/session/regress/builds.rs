@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::measure::Program;
 use crate::session::cache;
+use crate::session::git::git;
 use crate::session::settings::ProgramSettings;
 
 /// Lines of a failed build that are shown.
@@ -166,22 +167,6 @@ impl<'a> Builder<'a> {
         std::fs::copy(&built, &partial).with_context(|| format!("cannot write in {}", folder.display()))?;
         std::fs::rename(&partial, kept).with_context(|| format!("cannot write {}", kept.display()))
     }
-}
-
-/// The output of git, without the line end.
-fn git(folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(folder)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .context("cannot start git")?;
-    if !output.status.success() {
-        let why = String::from_utf8_lossy(&output.stderr);
-        bail!("git {}: {}", arguments.first().unwrap_or(&""), why.lines().last().unwrap_or("failed"));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
 }
 
 /// A folder name for a repository: its own name and a hash of its place.

@@ -7,13 +7,14 @@
 use std::path::PathBuf;
 
 use crate::analysis::compare::CountChange;
-use crate::analysis::sequential::counts::{CountTolerance, compare_counts};
+use crate::analysis::sequential::counts::CountTolerance;
 use crate::document::{Case, Tier};
 use crate::measure::counters::INSTRUCTIONS;
 use crate::measure::{Arm, ArmError, Program, WorkerProcess, run_seconds};
-use crate::stats;
 use crate::sys::counters::probe;
 use crate::sys::process::Start;
+
+use super::paired::count_change;
 
 /// Who counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,17 +95,10 @@ pub fn compare_instructions(base: &Counted, candidate: &Counted) -> Result<Count
         let tier = |counted: &Counted| counted.tier.clone().unwrap_or_else(|| "an unknown tier".to_owned());
         return Err(format!("counted on {} and on {}", tier(base), tier(candidate)));
     }
-    let compared = || {
-        Some(CountChange {
-            counter: INSTRUCTIONS.to_owned(),
-            source: base.source.name().to_owned(),
-            tier: base.tier.clone(),
-            base: stats::median(&base.per_run)?,
-            candidate: stats::median(&candidate.per_run)?,
-            verdict: compare_counts(&base.per_run, &candidate.per_run, CountTolerance::COUNTS)?,
-        })
-    };
-    compared().ok_or_else(|| "a side has no count".to_owned())
+    let (source, tolerance) = (base.source.name(), CountTolerance::COUNTS);
+    let change = count_change(INSTRUCTIONS, source, &base.per_run, &candidate.per_run, tolerance);
+    let change = change.ok_or_else(|| "a side has no count".to_owned())?;
+    Ok(CountChange { tier: base.tier.clone(), ..change })
 }
 
 fn by_perf_event(program: &Program, case: &str, patience_seconds: f64) -> Result<Vec<f64>, ArmError> {

@@ -323,7 +323,8 @@ fn resident(peaks: &[Vec<f64>; 2]) -> Option<CountChange> {
     })
 }
 
-fn count_change(
+/// Compares a counter of both sides; `None` where one has no count.
+pub(super) fn count_change(
     name: &str,
     source: &str,
     base: &[f64],
