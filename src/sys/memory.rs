@@ -76,36 +76,43 @@ macro_rules! plain {
 }
 plain!(f32, f64, i8, u8, i16, u16, i32, u32, i64, u64, usize);
 
-/// A fixed-length buffer of numbers, aligned to a cache line, and to a huge page where it spans several.
+/// A fixed-length buffer of numbers, aligned to a cache line; a large one to a huge page, in a mapping of its own.
 pub struct AlignedBuffer<T: Plain> {
     start: NonNull<T>,
     len: usize,
-    layout: Option<Layout>,
+    place: Place,
+}
+
+/// Where the bytes of a buffer came from, and go back to.
+enum Place {
+    /// It has none.
+    Nowhere,
+    /// The allocator.
+    Heap(Layout),
+    /// The system.
+    Mapping { _map: memmap2::MmapMut },
 }
 
 impl<T: Plain> AlignedBuffer<T> {
     const LINE: usize = 64;
     const HUGE: usize = 2 << 20;
+    /// From this size a buffer has pages of its own: the second-level cache is indexed by physical addresses, and how
+    /// well a buffer on ordinary pages fits into it is drawn anew in every process.
+    const LARGE: usize = 1 << 20;
 
-    /// A buffer of `len` zeroes. Large buffers ask for huge pages; the pages are touched on first write.
+    /// A buffer of `len` zeroes. Large buffers ask for huge pages; their pages are touched on first write.
     ///
     /// # Panics
     /// When `len` is beyond the address space; running out of memory aborts as for `Vec`.
     #[must_use]
     pub fn zeroed(len: usize) -> Self {
-        let mut buffer = Self::reserve(len);
-        if buffer.layout.is_some_and(|layout| layout.align() == Self::HUGE) {
-            advise_pages(&mut buffer, PageAdvice::Huge);
-        }
-        buffer
+        Self::reserve(len, PageAdvice::Huge)
     }
 
     /// A buffer of `len` zeroes on ordinary pages, for measurements that need them.
     #[must_use]
     pub fn zeroed_on_small_pages(len: usize) -> Self {
-        let mut buffer = Self::reserve(len);
-        advise_pages(&mut buffer, PageAdvice::Small);
-        buffer
+        Self::reserve(len, PageAdvice::Small)
     }
 
     /// A buffer with the values of `from`.
@@ -126,17 +133,28 @@ impl<T: Plain> AlignedBuffer<T> {
         buffer
     }
 
-    fn reserve(len: usize) -> Self {
+    /// The pages of a large buffer are advised about before anything touches them: those that are there stay as they
+    /// are. (The allocator's zeroed memory of such an alignment is touched when it comes.)
+    fn reserve(len: usize, advice: PageAdvice) -> Self {
         let size = len.checked_mul(size_of::<T>()).expect("a buffer within the address space");
         if size == 0 {
-            return Self { start: NonNull::dangling(), len, layout: None };
+            return Self { start: NonNull::dangling(), len, place: Place::Nowhere };
         }
-        let align = if size >= 2 * Self::HUGE { Self::HUGE } else { Self::LINE };
-        let layout = Layout::from_size_align(size, align).expect("a buffer within the address space");
-        // SAFETY: the layout has a size above zero.
-        let start = unsafe { alloc_zeroed(layout) };
-        let Some(start) = NonNull::new(start.cast::<T>()) else { handle_alloc_error(layout) };
-        Self { start, len, layout: Some(layout) }
+        let layout = Layout::from_size_align(size, Self::LINE).expect("a buffer within the address space");
+        if size < Self::LARGE {
+            // SAFETY: the layout has a size above zero.
+            let start = unsafe { alloc_zeroed(layout) };
+            let Some(start) = NonNull::new(start.cast::<T>()) else { handle_alloc_error(layout) };
+            return Self { start, len, place: Place::Heap(layout) };
+        }
+        let pages = size.checked_next_multiple_of(Self::HUGE);
+        let map = pages.and_then(|size| memmap2::MmapMut::map_anon(size.checked_add(Self::HUGE)?).ok());
+        let (Some(mut map), Some(pages)) = (map, pages) else { handle_alloc_error(layout) };
+        let first = map.as_ptr().align_offset(Self::HUGE);
+        let used = &mut map[first..first + pages];
+        advise_pages(used, advice);
+        let start = NonNull::from(used).cast::<T>();
+        Self { start, len, place: Place::Mapping { _map: map } }
     }
 }
 
@@ -160,9 +178,10 @@ impl<T: Plain> DerefMut for AlignedBuffer<T> {
 
 impl<T: Plain> Drop for AlignedBuffer<T> {
     fn drop(&mut self) {
-        if let Some(layout) = self.layout {
+        match self.place {
+            Place::Nowhere | Place::Mapping { .. } => {}
             // SAFETY: `start` came from `alloc_zeroed` with this layout.
-            unsafe { dealloc(self.start.as_ptr().cast(), layout) }
+            Place::Heap(layout) => unsafe { dealloc(self.start.as_ptr().cast(), layout) },
         }
     }
 }
@@ -208,6 +227,28 @@ mod tests {
             buffer.fill(3);
             assert_eq!(buffer.clone().iter().map(|&b| usize::from(b)).sum::<usize>(), 3 * len);
         }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_large_buffer_is_on_the_pages_it_asks_for() {
+        let setting = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
+        if setting.is_empty() || setting.contains("[never]") || cfg!(miri) {
+            return;
+        }
+        let huge_kibibytes = |mut buffer: AlignedBuffer<u8>| -> usize {
+            buffer.fill(1);
+            let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+            let start = format!("{:x}-", buffer.as_ptr() as usize);
+            let mut lines = maps.lines().skip_while(|line| !line.starts_with(&start));
+            let line = lines.find(|line| line.starts_with("AnonHugePages:"));
+            line.map_or(0, |line| line.split_whitespace().nth(1).unwrap().parse().unwrap())
+        };
+        assert_eq!(huge_kibibytes(AlignedBuffer::zeroed_on_small_pages(8 << 20)), 0);
+        let huge = huge_kibibytes(AlignedBuffer::zeroed(8 << 20));
+        let free_blocks = std::fs::read_to_string("/proc/buddyinfo").unwrap_or_default();
+        let largest = free_blocks.lines().filter_map(|l| l.split_whitespace().last()?.parse::<usize>().ok());
+        assert!(huge == 8 << 10 || largest.sum::<usize>() < 64, "{huge} KiB of 8 MiB are on huge pages");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
 use super::clock::monotonic_nanoseconds;
+use super::threads::pin;
 
 /// No line of an answer is longer.
 const LONGEST_LINE: usize = 1 << 20;
@@ -60,6 +61,8 @@ pub enum Silence {
 pub struct Start {
     /// Bytes added to the environment: they move the stack, as another user's environment would.
     pub padding_bytes: usize,
+    /// The one CPU that it may run on; any without.
+    pub cpu: Option<u32>,
 }
 
 impl Conversation {
@@ -72,6 +75,10 @@ impl Conversation {
         command.args(arguments);
         if start.padding_bytes > 0 {
             command.env("PERFKIT_PADDING", "x".repeat(start.padding_bytes));
+        }
+        if let Some(cpu) = start.cpu {
+            // SAFETY: the function makes one system call; it allocates nothing and takes no lock.
+            unsafe { command.pre_exec(move || pin(&[cpu])) };
         }
         let mut child = spawn(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()))?;
         let missing = || io::Error::other("a pipe of the child is missing");

@@ -14,7 +14,7 @@ use crate::stats;
 use crate::sys::clock::monotonic_nanoseconds;
 
 use super::instructions::{CounterSource, tier_of};
-use super::pairs::{Kind, Pairs};
+use super::pairs::{Kind, Pairs, is_single_threaded};
 
 /// The error granted to each claim.
 pub(super) const ALPHA: f64 = 0.05;
@@ -217,7 +217,7 @@ fn all_seconds(arm: &TraceArm) -> Vec<f64> {
 /// themselves are kept as they were.
 #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a sample fit in 53 bits")]
 fn running_seconds(arm: &TraceArm, case: &str) -> Vec<f64> {
-    if !case.ends_with("/t1") {
+    if !is_single_threaded(case) {
         return all_seconds(arm);
     }
     let iterations = arm.iterations.max(1) as f64;

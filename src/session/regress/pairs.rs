@@ -11,6 +11,7 @@ use crate::measure::{
 use crate::session::Monitor;
 use crate::sys::process::{Start, execute};
 use crate::sys::resources::{ProcessFacts, process_facts};
+use crate::sys::threads::affinity;
 use crate::sys::{Clock, Monotonic, Rng};
 
 use super::counters::CounterChoice;
@@ -100,14 +101,25 @@ impl WorkerPairs {
         self.counters != CounterChoice::Valgrind && tier_of(&self.base.1) == tier_of(&self.candidate.1)
     }
 
+    /// The CPU that both sides of a block run on: one of those that this process may use, drawn for the block. CPUs
+    /// differ by their neighbours (another machine's work on the other hyperthread, another memory controller), and
+    /// sides on two of them differ by that. Cases of several threads are not held to one.
+    fn cpu(&mut self) -> Option<u32> {
+        let alone = is_single_threaded(&self.base.1) && is_single_threaded(&self.candidate.1);
+        let cpus = affinity().filter(|cpus| alone && !cpus.is_empty())?;
+        cpus.get(self.rng.below(cpus.len())).copied()
+    }
+
     /// Starts both sides in drawn order, each with an environment of another size, and prepares the case in both.
     fn start(&mut self, sides: [&(Program, String); 2]) -> Result<[WorkerProcess; 2], ArmError> {
+        let cpu = self.cpu();
         let first = self.rng.below(2);
         let mut started: [Option<WorkerProcess>; 2] = [None, None];
         for side in [first, 1 - first] {
             let (program, case) = sides[side];
             let padding_bytes = PADDING_STEP * (1 + self.rng.below(PADDING_STEPS));
-            let mut worker = WorkerProcess::start(program, &Start { padding_bytes }, self.patience_seconds)?;
+            let start = Start { padding_bytes, cpu };
+            let mut worker = WorkerProcess::start(program, &start, self.patience_seconds)?;
             worker.prepare(case, self.seed)?;
             started[side] = Some(worker);
         }
@@ -170,6 +182,12 @@ impl Pairs for WorkerPairs {
     fn rounds(&self) -> usize {
         self.plan.map_or(0, |plan| plan.rounds)
     }
+}
+
+/// Whether a case is work of one thread: its key says so at the end.
+#[must_use]
+pub(super) fn is_single_threaded(case: &str) -> bool {
+    case.ends_with("/t1")
 }
 
 /// A command as an arm: one sample is one execution.
