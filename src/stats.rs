@@ -51,6 +51,18 @@ pub fn median(samples: &[f64]) -> Option<f64> {
     if sorted.is_empty() { None } else { Some(median_of_sorted(&sorted)) }
 }
 
+/// The estimator of Hodges and Lehmann (1963): the median of the means of all pairs, each value with itself among them;
+/// `None` without values.
+///
+/// Of values that scatter evenly to both sides it is a third less noisy than their median, and up to 29 % of them
+/// may lie anywhere. The values are few: there are `n (n + 1) / 2` means.
+#[must_use]
+pub fn hodges_lehmann(values: &[f64]) -> Option<f64> {
+    let pairs =
+        values.iter().enumerate().flat_map(|(i, a)| values[i..].iter().map(|b| f64::midpoint(*a, *b)));
+    median(&pairs.collect::<Vec<f64>>())
+}
+
 fn median_of_sorted(sorted: &[f64]) -> f64 {
     let middle = sorted.len() / 2;
     if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) }
@@ -133,6 +145,18 @@ fn binomial_cdf(n: usize, p: f64) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_estimator_of_hodges_and_lehmann_is_the_median_of_the_pairs_means() {
+        assert_eq!(hodges_lehmann(&[]), None);
+        assert_eq!(hodges_lehmann(&[3.0]), Some(3.0));
+        // Means: 1, 1.5, 2.5, 2, 3, 4, the middle of which lies between 2 and 2.5.
+        assert_eq!(hodges_lehmann(&[1.0, 2.0, 4.0]), Some(2.25));
+        // Two of seven values may lie anywhere.
+        let steady = [1.0, 1.0, 1.0, 1.0, 1.0];
+        let values: Vec<f64> = steady.into_iter().chain([1e9, -1e9]).collect();
+        assert_eq!(hodges_lehmann(&values), Some(1.0));
+    }
 
     #[test]
     fn the_median_interval_has_the_textbook_ranks() {

@@ -1,6 +1,7 @@
 //! Scopes for programs that embed: how long each stage of a piece of work took, at the cost of two clock reads.
 
 use crate::sys::Clock;
+use crate::sys::clock::as_seconds;
 
 /// Seconds spent in each named stage, in the order of first use. Reused from batch to batch without allocating.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -47,16 +48,14 @@ impl Stages {
     }
 
     /// The stages and their seconds.
-    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a run fit in 53 bits")]
     pub fn seconds(&self) -> impl Iterator<Item = (&'static str, f64)> + '_ {
-        self.entries.iter().map(|&(name, ns)| (name, ns as f64 * 1e-9))
+        self.entries.iter().map(|&(name, ns)| (name, as_seconds(ns)))
     }
 
     /// Seconds of the total, by its own pair of clock reads.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a run fit in 53 bits")]
     pub fn total_seconds(&self) -> f64 {
-        self.total as f64 * 1e-9
+        as_seconds(self.total)
     }
 }
 

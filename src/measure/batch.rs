@@ -1,6 +1,6 @@
 //! One sample: a batch of runs between two clock readings, and what the system counted beside it.
 
-use crate::sys::clock::process_cpu_nanoseconds;
+use crate::sys::clock::{as_seconds, process_cpu_nanoseconds};
 use crate::sys::resources::{RunQueueWait, process_usage};
 use crate::sys::threads::current_cpu;
 use crate::sys::{Clock, Monotonic};
@@ -28,7 +28,7 @@ impl BatchSample {
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a sample fit in 53 bits")]
     pub fn seconds(&self) -> f64 {
-        self.wall_nanoseconds as f64 * 1e-9 / self.iterations.max(1) as f64
+        as_seconds(self.wall_nanoseconds) / self.iterations.max(1) as f64
     }
 
     /// Seconds per run without the time that the measuring thread waited for a CPU: that time is the host's. Of the
@@ -37,14 +37,13 @@ impl BatchSample {
     #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a sample fit in 53 bits")]
     pub fn running_seconds(&self) -> f64 {
         let running = running_nanoseconds(self.wall_nanoseconds, self.cpu_nanoseconds, self.wait_nanoseconds);
-        running as f64 * 1e-9 / self.iterations.max(1) as f64
+        as_seconds(running) / self.iterations.max(1) as f64
     }
 
     /// Wall seconds of the whole batch.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a sample fit in 53 bits")]
     pub fn batch_seconds(&self) -> f64 {
-        self.wall_nanoseconds as f64 * 1e-9
+        as_seconds(self.wall_nanoseconds)
     }
 
     /// Whether the scheduler took the CPU away in it, or over 5 % of it were spent waiting for one.

@@ -9,6 +9,7 @@
 
 use super::{BatchSample, Plan};
 use crate::stats;
+use crate::sys::clock::as_seconds;
 use crate::sys::{Clock, Rng};
 
 /// A sample lasts at least so long ...
@@ -19,8 +20,8 @@ const CLOCK_STEPS: f64 = 1000.0;
 const BLOCK_SECONDS: f64 = 0.0125;
 /// More rounds make a block's median no better than the difference between processes.
 const MOST_ROUNDS: usize = 25;
-/// A median of fewer is at the mercy of one pre-empted sample.
-const FEWEST_ROUNDS: usize = 7;
+/// Fewer are at the mercy of one disturbed sample.
+const FEWEST_ROUNDS: usize = 5;
 /// Costly calls have fewer rounds than that, so that a block's rounds stay below this.
 const LONGEST_BLOCK_SECONDS: f64 = 0.3;
 /// Two neighbouring windows of the warm-up agree when their medians differ by no more than this share.
@@ -115,22 +116,6 @@ pub struct Block {
     pub sampling_seconds: f64,
 }
 
-impl Block {
-    /// The median over the rounds of `ln(b / a)`; `None` without a round.
-    #[must_use]
-    pub fn effect(&self, a: usize, b: usize) -> Option<f64> {
-        let (a, b) = (self.arms.get(a)?, self.arms.get(b)?);
-        let ratios: Vec<f64> = a.iter().zip(b).map(|(a, b)| (b.seconds() / a.seconds()).ln()).collect();
-        stats::median(&ratios)
-    }
-
-    /// The median seconds per run of an arm.
-    #[must_use]
-    pub fn median_seconds(&self, arm: usize) -> Option<f64> {
-        stats::median(&self.arms.get(arm)?.iter().map(BatchSample::seconds).collect::<Vec<_>>())
-    }
-}
-
 /// Seconds that a run of an arm takes, by doubling a batch until it lasts half a sample. The first run, which touches
 /// what was never touched, counts for nothing.
 ///
@@ -169,8 +154,7 @@ pub fn block(
             samples[arm].push(arms[arm].sample(plan.iterations)?);
         }
     }
-    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a block fit in 53 bits")]
-    let sampling_seconds = clock.now().saturating_sub(start) as f64 * 1e-9;
+    let sampling_seconds = as_seconds(clock.now().saturating_sub(start));
     Ok(Block { arms: samples, settled, sampling_seconds })
 }
 
@@ -186,8 +170,7 @@ pub fn single_round(arms: &mut [&mut dyn Arm], clock: &dyn Clock, rng: &mut Rng)
     for &arm in &order {
         samples[arm].push(arms[arm].sample(1)?);
     }
-    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a block fit in 53 bits")]
-    let sampling_seconds = clock.now().saturating_sub(start) as f64 * 1e-9;
+    let sampling_seconds = as_seconds(clock.now().saturating_sub(start));
     Ok(Block { settled: vec![true; arms.len()], arms: samples, sampling_seconds })
 }
 
@@ -263,6 +246,12 @@ mod tests {
         }
     }
 
+    /// The median over the rounds of `ln(b / a)`.
+    fn effect(block: &Block) -> f64 {
+        let ratio = |(a, b): (&BatchSample, &BatchSample)| (b.seconds() / a.seconds()).ln();
+        stats::median(&block.arms[0].iter().zip(&block.arms[1]).map(ratio).collect::<Vec<_>>()).unwrap()
+    }
+
     #[test]
     fn a_block_pairs_its_arms_round_by_round_in_drawn_order() {
         let (clock, log) = (Fake::default(), std::cell::RefCell::new(Vec::new()));
@@ -274,7 +263,7 @@ mod tests {
         for _ in 0..30 {
             let block = block(&mut [&mut a, &mut b], &plan, &clock, &mut rng).unwrap();
             assert_eq!((block.arms[0].len(), block.arms[1].len()), (30, 30));
-            assert!((block.effect(0, 1).unwrap() - 1.02_f64.ln()).abs() < 1e-12);
+            assert!((effect(&block) - 1.02_f64.ln()).abs() < 1e-12);
             assert_eq!(block.settled, [true, true]);
             let log = log.borrow();
             let rounds = &log[log.len() - 60..];
@@ -292,7 +281,7 @@ mod tests {
         let (mut a, mut b) = (arm('a', |run| 100_000 + 1000 * run), arm('b', |run| 100_000 + 1000 * run));
         let plan = BlockPlan { rounds: 20, iterations: 1 };
         let block = block(&mut [&mut a, &mut b], &plan, &clock, &mut Rng::new(3)).unwrap();
-        assert!(block.effect(0, 1).unwrap().abs() < 1e-9);
+        assert!(effect(&block).abs() < 1e-9);
     }
 
     #[test]
@@ -315,9 +304,9 @@ mod tests {
         let plan = |seconds| BlockPlan::for_run_of(seconds, 2, 2e-8, None);
         assert_eq!(plan(1e-6), BlockPlan { rounds: 20, iterations: 300 });
         assert_eq!(plan(4e-4), BlockPlan { rounds: 15, iterations: 1 });
-        assert_eq!(plan(1e-3).rounds, 7);
-        assert_eq!(plan(2e-2).rounds, 7);
-        assert_eq!(plan(0.04).rounds, 3, "seven rounds would take 0.56 s");
+        assert_eq!(plan(1e-3).rounds, 6);
+        assert_eq!(plan(2e-2).rounds, 5);
+        assert_eq!(plan(0.04).rounds, 3, "five rounds would take 0.4 s");
         assert_eq!(plan(3.0), BlockPlan { rounds: 1, iterations: 1 });
         assert_eq!(BlockPlan::for_run_of(1e-6, 2, 2e-8, Some(72)).rounds, 72);
     }

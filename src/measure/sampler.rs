@@ -4,7 +4,7 @@ use super::batch::time_batch;
 use super::{Plan, Record, Samples};
 use crate::stats;
 use crate::sys::Clock;
-use crate::sys::clock::process_cpu_nanoseconds;
+use crate::sys::clock::{as_seconds, process_cpu_nanoseconds};
 use crate::sys::resources::process_usage;
 use crate::sys::threads::current_cpu;
 use crate::workload::{Facts, Mismatch, Workload};
@@ -183,7 +183,7 @@ fn nanoseconds(seconds: f64) -> u64 {
 
 #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a sample fit in 53 bits")]
 fn per_iteration(nanoseconds: u64, batch: u64) -> f64 {
-    nanoseconds as f64 * 1e-9 / batch as f64
+    as_seconds(nanoseconds) / batch as f64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a case fit in 53 bits")]

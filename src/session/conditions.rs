@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::document::Conditions;
+use crate::sys::Clock;
+use crate::sys::clock::{as_seconds, monotonic_nanoseconds};
 use crate::sys::resources::{load_average, process_usage, steal_ticks};
-use crate::sys::{Clock, clock::monotonic_nanoseconds};
 
 /// The counters at the start of a run.
 #[derive(Debug, Clone)]
@@ -21,11 +22,10 @@ pub struct Monitor {
 impl Monitor {
     /// Reads the counters.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "a clock's step is small")]
     pub fn start(clock: &dyn Clock) -> Self {
         Self {
             started: monotonic_nanoseconds(),
-            clock_precision_seconds: clock.precision() as f64 * 1e-9,
+            clock_precision_seconds: as_seconds(clock.precision()),
             load_average: load_average().map(|load| load[0]),
             steal: steal_ticks(),
             throttled: throttled_periods(),
@@ -36,9 +36,8 @@ impl Monitor {
 
     /// Seconds since the start.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a run fit in 53 bits")]
     pub fn elapsed_seconds(&self) -> f64 {
-        monotonic_nanoseconds().saturating_sub(self.started) as f64 * 1e-9
+        as_seconds(monotonic_nanoseconds().saturating_sub(self.started))
     }
 
     /// The conditions from the start until now; what the run itself knows (pinning, drift, notes) is kept.

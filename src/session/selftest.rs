@@ -13,6 +13,7 @@ use crate::document::{
     AaCase, AaTrials, Conditions, DialTrials, Machine, Selftest, SuiteTrials, Tier, Timer,
 };
 use crate::stats;
+use crate::sys::clock::as_seconds;
 use crate::sys::{Clock, Monotonic, Rng};
 
 /// What to try.
@@ -132,8 +133,7 @@ pub fn selftest(
     let aa = trials.against_itself(&chosen)?;
     let dial = trials.against_slower(&chosen)?;
     let suites = trials.suites()?;
-    #[expect(clippy::cast_precision_loss, reason = "a clock's step is small")]
-    let precision_seconds = clock.precision() as f64 * 1e-9;
+    let precision_seconds = as_seconds(clock.precision());
     Ok(Selftest {
         schema: Selftest::SCHEMA.to_owned(),
         tool: concat!("perfkit ", env!("CARGO_PKG_VERSION")).to_owned(),

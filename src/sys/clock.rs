@@ -83,6 +83,14 @@ pub fn monotonic_nanoseconds() -> u64 {
     clock_nanoseconds(libc::CLOCK_MONOTONIC)
 }
 
+/// Nanoseconds as seconds: exact below 2^53 of them, which are 104 days.
+#[inline]
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "no clock here counts for 104 days")]
+pub const fn as_seconds(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 * 1e-9
+}
+
 /// CPU time of the calling thread, in nanoseconds.
 #[must_use]
 pub fn thread_cpu_nanoseconds() -> u64 {

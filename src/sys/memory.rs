@@ -232,7 +232,8 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn a_large_buffer_is_on_the_pages_it_asks_for() {
-        let setting = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
+        let setting =
+            std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
         if setting.is_empty() || setting.contains("[never]") || cfg!(miri) {
             return;
         }

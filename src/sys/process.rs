@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
-use super::clock::monotonic_nanoseconds;
+use super::clock::{as_seconds, monotonic_nanoseconds};
 use super::threads::pin;
 
 /// No line of an answer is longer.
@@ -127,8 +127,7 @@ impl Conversation {
             if self.pending.len() > LONGEST_LINE {
                 return Err(Silence::Endless);
             }
-            #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a wait fit in 53 bits")]
-            let left = seconds - monotonic_nanoseconds().saturating_sub(start) as f64 * 1e-9;
+            let left = seconds - as_seconds(monotonic_nanoseconds().saturating_sub(start));
             if left <= 0.0 {
                 return Err(Silence::Late { seconds });
             }
@@ -194,8 +193,7 @@ impl Conversation {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Some(status);
             }
-            #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a wait fit in 53 bits")]
-            let waited = monotonic_nanoseconds().saturating_sub(start) as f64 * 1e-9;
+            let waited = as_seconds(monotonic_nanoseconds().saturating_sub(start));
             if waited > seconds {
                 return None;
             }
@@ -222,8 +220,7 @@ impl Conversation {
                     Err(self.ended())
                 };
             }
-            #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a wait fit in 53 bits")]
-            let waited = monotonic_nanoseconds().saturating_sub(start) as f64 * 1e-9;
+            let waited = as_seconds(monotonic_nanoseconds().saturating_sub(start));
             if waited > patience_seconds {
                 return Err(Silence::Late { seconds: patience_seconds });
             }

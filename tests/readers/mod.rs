@@ -13,6 +13,7 @@ use perfkit::analysis::recommend::recommend;
 use perfkit::document::{Case, CasePattern, Machine, read_document, to_json};
 use perfkit::interchange::{self, Benchmarks, Imported};
 use perfkit::machine::{Source, detect, replace_gpus};
+use perfkit::measure::protocol::{self, Greeting, Offer};
 use perfkit::render::page::Extras;
 use perfkit::render::{comparison, terminal};
 use perfkit::session::import::compare_import;
@@ -31,6 +32,7 @@ pub(crate) static READERS: &[Reader] = &[
     Reader { name: "results_document", read: results_document },
     Reader { name: "case_text", read: case_text },
     Reader { name: "settings_toml", read: settings_toml },
+    Reader { name: "worker_reply", read: worker_reply },
     Reader { name: "cpuid_dump", read: cpuid_dump },
     Reader { name: "gpu_report", read: gpu_report },
 ];
@@ -107,6 +109,27 @@ fn results_document(bytes: &[u8]) {
 }
 
 /// A case, a pattern, a set of CPUs, a size: what people write on the command line.
+/// Lines that a worker may say, whatever was asked: each is a greeting, an offer, counts, a sample, or none of them.
+fn worker_reply(bytes: &[u8]) {
+    for line in String::from_utf8_lossy(bytes).lines() {
+        if let Ok(greeting) = Greeting::parse(line) {
+            assert_eq!(Greeting::parse(&greeting.line()).unwrap().version, greeting.version);
+        }
+        if let Ok(offer) = Offer::parse(line.strip_prefix("case ").unwrap_or(line)) {
+            let again = Offer::parse(offer.line().strip_prefix("case ").unwrap()).unwrap();
+            assert_eq!(again, offer);
+        }
+        for (_, value) in protocol::numbers(line).unwrap_or_default() {
+            assert!(value.is_finite() && value >= 0.0);
+        }
+        if let Ok(sample) = protocol::parse_sample(line, 3) {
+            assert_eq!(protocol::parse_sample(&protocol::sample_line(&sample), 3).unwrap(), sample);
+            assert!(sample.seconds() > 0.0 && sample.running_seconds() > 0.0);
+        }
+        assert!(!protocol::shown(line).contains(char::is_control));
+    }
+}
+
 fn case_text(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(case) = text.parse::<Case>() {

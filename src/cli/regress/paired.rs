@@ -64,11 +64,21 @@ pub(super) fn run(args: &Args, settings: &Settings, context: &mut Context<'_>) -
     } else {
         (Sides::Commands(args.commands.clone()), None)
     };
-    judge(sides, margin, args, context)
+    judge(sides, margin, args, settings, context)
 }
 
-fn judge(sides: Sides, margin: Margin, args: &Args, context: &mut Context<'_>) -> anyhow::Result<Answer> {
-    let request = request(sides, margin, args.seed.unwrap_or_else(random_seed), args);
+fn judge(
+    sides: Sides,
+    margin: Margin,
+    args: &Args,
+    settings: &Settings,
+    context: &mut Context<'_>,
+) -> anyhow::Result<Answer> {
+    let request = PairRequest {
+        budgets: settings.budgets.clone(),
+        enforce_budgets: args.enforce_budgets,
+        ..request(sides, margin, args.seed.unwrap_or_else(random_seed), args)
+    };
     let stop = stop_on_interrupt();
     let mut progress = Progress::new(context);
     let answer = judge_suite(&request, &detect(Source::Live), &stop, &mut progress);
@@ -83,7 +93,7 @@ fn judge(sides: Sides, margin: Margin, args: &Args, context: &mut Context<'_>) -
     Ok(Answer { report, interrupted: stop.requested() })
 }
 
-/// Two sides, judged as the arguments say.
+/// Two sides, judged as the arguments say; by no budget.
 pub(super) fn request(sides: Sides, margin: Margin, seed: u64, args: &Args) -> PairRequest {
     PairRequest {
         sides,
@@ -94,6 +104,8 @@ pub(super) fn request(sides: Sides, margin: Margin, seed: u64, args: &Args) -> P
         trace: args.trace.is_some(),
         patience_seconds: args.patience,
         counters: args.counters.into(),
+        budgets: Vec::new(),
+        enforce_budgets: false,
     }
 }
 

@@ -11,6 +11,7 @@ use crate::session::Stop;
 use crate::session::recorder::{self, Recorder};
 use crate::session::selection::{Selection, Threads};
 use crate::sys::Clock;
+use crate::sys::clock::as_seconds;
 use crate::sys::process::{Start, end_strays};
 use crate::sys::resources::{ProcessFacts, process_facts};
 
@@ -215,8 +216,7 @@ impl Bench {
         let mut worker = WorkerProcess::start(&offered.program, &Start::default(), PATIENCE_SECONDS)?;
         worker.prepare(&offered.case.to_string(), self.seed)?;
         let mut arm = Stoppable { worker, stop: recorder.stop };
-        #[expect(clippy::cast_precision_loss, reason = "a clock's step is small")]
-        let step = recorder.clock.precision() as f64 * 1e-9;
+        let step = as_seconds(recorder.clock.precision());
         let plan = BlockPlan::alone(run_seconds(&mut arm)?, &self.plan, step);
         let before = process_facts(arm.worker.id());
         let Block { mut arms, settled, .. } = block(&mut [&mut arm], &plan, &recorder.clock, &mut self.rng)?;
@@ -256,8 +256,7 @@ fn omission(offered: &Offered, why: String) -> Omission {
 fn measured(offered: &Offered, block: &[BatchSample], facts: &BlockFacts) -> Outcome {
     let sum = |value: fn(&BatchSample) -> Option<u64>| block.iter().map(value).sum::<Option<u64>>();
     let wall: f64 = block.iter().map(BatchSample::batch_seconds).sum();
-    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a case fit in 53 bits")]
-    let cpu = sum(|sample| sample.cpu_nanoseconds).map(|nanoseconds| nanoseconds as f64 * 1e-9);
+    let cpu = sum(|sample| sample.cpu_nanoseconds).map(as_seconds);
     let switches = sum(|sample| sample.involuntary_switches);
     let samples = Samples {
         seconds: block.iter().map(BatchSample::seconds).collect(),

@@ -11,6 +11,7 @@ use crate::catalog::EmbedBenchmark;
 use crate::document::Case;
 use crate::document::Tier;
 use crate::engines::Engine;
+use crate::sys::clock::as_seconds;
 use crate::sys::resources::peak_resident_bytes;
 use crate::sys::{Clock, Monotonic, Team};
 use crate::telemetry::Stages;
@@ -82,8 +83,7 @@ pub fn work(task: &WorkerTask) -> anyhow::Result<WorkerAnswer> {
     for _ in 0..BATCHES {
         engine.embed(&texts, &mut Stages::new())?;
     }
-    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a run fit in 53 bits")]
-    let seconds = |from: u64, to: u64| to.saturating_sub(from) as f64 * 1e-9;
+    let seconds = |from: u64, to: u64| as_seconds(to.saturating_sub(from));
     Ok(WorkerAnswer {
         peak_rss_bytes: peak_resident_bytes(),
         load_seconds: seconds(start, loaded),

@@ -1,6 +1,7 @@
 //! Judging a candidate: against a document, a stored baseline, or another program in alternation.
 
 mod again;
+mod budgets;
 pub mod builds;
 mod control;
 mod counters;

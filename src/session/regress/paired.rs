@@ -11,7 +11,7 @@ use crate::measure::counters::INSTRUCTIONS;
 use crate::measure::{ArmError, running_nanoseconds};
 use crate::session::Stop;
 use crate::stats;
-use crate::sys::clock::monotonic_nanoseconds;
+use crate::sys::clock::{as_seconds, monotonic_nanoseconds};
 
 use super::instructions::{CounterSource, tier_of};
 use super::pairs::{Kind, Pairs, is_single_threaded};
@@ -22,6 +22,8 @@ pub(super) const ALPHA: f64 = 0.05;
 const CONTROL_EVERY: usize = 5;
 /// After so many blocks of base against candidate a case is given up.
 const MOST_BLOCKS: usize = 100;
+/// Blocks below which no verdict of 5 % can be reached, and two to spare.
+const FEWEST_BLOCKS: usize = 9;
 /// Quantiles that are judged where tails are asked for.
 const TAILS: [f64; 1] = [0.95];
 
@@ -51,6 +53,10 @@ pub(super) struct Judged {
     pub control: Vec<f64>,
     /// Which side said of itself that it was built without optimisation.
     pub unoptimised: [bool; 2],
+    /// The candidate's median seconds a run in each block.
+    pub candidate_seconds: Vec<f64>,
+    /// The largest resident size of the candidate in any block.
+    pub candidate_peak_rss_bytes: Option<u64>,
 }
 
 /// Takes blocks until something is shown, the budget is spent, or a stop is asked for. Every block is handed to `keep`.
@@ -76,8 +82,7 @@ pub(super) fn judge(
         tally.take(&block);
         keep(block);
     }
-    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a comparison fit in 53 bits")]
-    let seconds = monotonic_nanoseconds().saturating_sub(start) as f64 * 1e-9;
+    let seconds = as_seconds(monotonic_nanoseconds().saturating_sub(start));
     Ok(tally.judged(case, pairs.rounds(), seconds))
 }
 
@@ -94,6 +99,8 @@ struct Tally {
     counts: [Vec<Vec<(String, f64)>>; 2],
     peaks: [Vec<f64>; 2],
     unoptimised: [bool; 2],
+    candidate_seconds: Vec<f64>,
+    candidate_peak_rss_bytes: Option<u64>,
 }
 
 impl Tally {
@@ -112,6 +119,8 @@ impl Tally {
             counts: [Vec::new(), Vec::new()],
             peaks: [Vec::new(), Vec::new()],
             unoptimised: [false; 2],
+            candidate_seconds: Vec::new(),
+            candidate_peak_rss_bytes: None,
         }
     }
 
@@ -137,6 +146,8 @@ impl Tally {
             return;
         }
         self.effects.push(effect);
+        self.candidate_seconds.extend(stats::median(&all_seconds(&block.candidate)));
+        self.candidate_peak_rss_bytes = self.candidate_peak_rss_bytes.max(block.candidate.peak_rss_bytes);
         self.decider.push(effect);
         for (quantile, decider) in &mut self.tails {
             let [base, candidate] = [&block.base, &block.candidate].map(undisturbed_seconds);
@@ -190,26 +201,26 @@ impl Tally {
             evidence,
             control: self.control,
             unoptimised: self.unoptimised,
+            candidate_seconds: self.candidate_seconds,
+            candidate_peak_rss_bytes: self.candidate_peak_rss_bytes,
         }
     }
 }
 
-/// Blocks below which no verdict of 5 % can be reached, and two to spare.
-const FEWEST_BLOCKS: usize = 9;
-
-/// The median over the rounds of ln(candidate / base), in the time that the host let the work run.
+/// ln(candidate / base) over the rounds, in the time that the host let the work run. The two sides of a round suffer
+/// from the same host and in drawn order, so that the ratios scatter evenly about the one that is looked for.
 #[must_use]
 pub(super) fn effect(block: &TraceBlock) -> Option<f64> {
     let seconds = [&block.base, &block.candidate].map(|arm| running_seconds(arm, &block.case));
     let ratios: Vec<f64> =
         seconds[0].iter().zip(&seconds[1]).map(|(base, other)| (other / base).ln()).collect();
-    stats::median(&ratios)
+    stats::hodges_lehmann(&ratios)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a sample fit in 53 bits")]
 fn all_seconds(arm: &TraceArm) -> Vec<f64> {
     let iterations = arm.iterations.max(1) as f64;
-    arm.wall_nanoseconds.iter().map(|&nanoseconds| nanoseconds as f64 * 1e-9 / iterations).collect()
+    arm.wall_nanoseconds.iter().map(|&nanoseconds| as_seconds(nanoseconds) / iterations).collect()
 }
 
 /// Without the time that the thread could have run and had no CPU: that is the neighbours' doing, and on a busy host it
@@ -224,7 +235,7 @@ fn running_seconds(arm: &TraceArm, case: &str) -> Vec<f64> {
     let running = |i: usize| {
         running_nanoseconds(arm.wall_nanoseconds[i], arm.cpu_nanoseconds[i], arm.wait_nanoseconds[i])
     };
-    (0..arm.wall_nanoseconds.len()).map(|i| running(i) as f64 * 1e-9 / iterations).collect()
+    (0..arm.wall_nanoseconds.len()).map(|i| as_seconds(running(i)) / iterations).collect()
 }
 
 /// Tails are of samples that the scheduler left alone: how often it did not is a figure of its own.

@@ -9,6 +9,7 @@ use crate::measure::{
     Arm, ArmError, BatchSample, Block, BlockPlan, Program, WorkerProcess, block, run_seconds, single_round,
 };
 use crate::session::Monitor;
+use crate::sys::clock::as_seconds;
 use crate::sys::process::{Start, execute};
 use crate::sys::resources::{ProcessFacts, process_facts};
 use crate::sys::threads::affinity;
@@ -135,8 +136,7 @@ impl WorkerPairs {
         }
         let [base, candidate] = sides;
         let seconds = run_seconds(base)?.max(run_seconds(candidate)?);
-        #[expect(clippy::cast_precision_loss, reason = "a clock's step is small")]
-        let step = self.clock.precision() as f64 * 1e-9;
+        let step = as_seconds(self.clock.precision());
         let plan = BlockPlan::for_run_of(seconds, 2, step, self.fewest_rounds);
         self.plan = Some(plan);
         Ok(plan)
@@ -153,8 +153,7 @@ impl Pairs for WorkerPairs {
         let mut sides = self.start([&base, &other])?;
         let sizing = self.clock.now();
         let plan = self.planned(&mut sides)?;
-        #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a block fit in 53 bits")]
-        let sizing_seconds = self.clock.now().saturating_sub(sizing) as f64 * 1e-9;
+        let sizing_seconds = as_seconds(self.clock.now().saturating_sub(sizing));
         let before = [process_facts(sides[0].id()), process_facts(sides[1].id())];
         let monitor = Monitor::start(&self.clock);
         let [first, second] = &mut sides;

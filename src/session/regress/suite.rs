@@ -1,10 +1,12 @@
 //! A suite of paired judgements: which cases, one after the other, and what they say together.
 
+use super::budgets;
 use super::control::History;
 use super::counters::{self, CounterChoice};
 use super::layout::spread;
 use super::paired::{ALPHA, Judged, PairPlan, judge, verdict_of};
 use super::pairs::{CommandArm, CommandPairs, Pairs, WorkerPairs};
+use crate::analysis::budget::{Budget, any_broken};
 use crate::analysis::compare::{
     CaseFailure, Change, ComparisonReport, CountVerdict, Decision, Margin, Mode, Verdict,
 };
@@ -55,6 +57,10 @@ pub struct PairRequest {
     pub patience_seconds: f64,
     /// Where instructions are counted.
     pub counters: CounterChoice,
+    /// Limits that the candidate is held against.
+    pub budgets: Vec<Budget>,
+    /// A broken one is as bad as a regression.
+    pub enforce_budgets: bool,
 }
 
 /// Samples of a block that a tail of 95 % needs, and some for those that the scheduler disturbed.
@@ -138,6 +144,7 @@ fn judge_all(
         Sides::Commands(_) => (Mode::Commands, None),
     };
     let history = History::of_host(&machine.fingerprint);
+    let budgets = budgets::judge(&request.budgets, &outcomes.judged, machine, stop, observer)?;
     let mut report = report(outcomes, request.margin, mode, Some(history));
     report.notes.extend(advice.map(str::to_owned));
     report.notes.extend(uncounted);
@@ -146,6 +153,10 @@ fn judge_all(
     report.machines = [machine.fingerprint.clone(), machine.fingerprint.clone()];
     report.missing = missing;
     report.new = new;
+    if request.enforce_budgets && any_broken(&budgets) {
+        break_budget(&mut report);
+    }
+    report.budgets = budgets;
     Ok((report, trace))
 }
 
@@ -381,6 +392,14 @@ fn worse_elsewhere(change: &Change, report: &ComparisonReport) -> bool {
         || change.counts.iter().any(|count| {
             count.verdict == CountVerdict::Grew && count.candidate > count.base * (1.0 + report.lower_margin)
         })
+}
+
+/// A broken budget that counts: no better than a regression, and no worse.
+fn break_budget(report: &mut ComparisonReport) {
+    let better = [Decision::Fine, Decision::Inconclusive].map(Decision::exit_code);
+    if better.contains(&report.exit_code) {
+        report.exit_code = Decision::Regression.exit_code();
+    }
 }
 
 fn is_slower(change: &Change) -> bool {

@@ -4,6 +4,7 @@ use crate::analysis::causes::{SampleFacts, classify};
 use crate::document::{Arm as DocumentArm, Case};
 use crate::measure::{Arm, ArmError, BatchSample, BlockPlan, run_seconds};
 use crate::sys::Clock;
+use crate::sys::clock::as_seconds;
 
 use super::Prepared;
 
@@ -28,8 +29,7 @@ impl Batched {
         clock: &dyn Clock,
     ) -> Result<Self, ArmError> {
         let run_seconds = run_seconds(&mut *prepared).map_err(|error| named(error, name))?;
-        #[expect(clippy::cast_precision_loss, reason = "a clock's step is small")]
-        let step = clock.precision() as f64 * 1e-9;
+        let step = as_seconds(clock.precision());
         let sized = || BlockPlan::for_run_of(run_seconds, 1, step, None).iterations;
         let iterations = iterations.filter(|&count| count > 0).unwrap_or_else(sized);
         Ok(Self { prepared, name: name.to_owned(), iterations, run_seconds })
@@ -104,7 +104,7 @@ fn waited(sample: &SampleFacts) -> Option<f64> {
 /// Per iteration.
 fn facts(sample: &BatchSample) -> SampleFacts {
     #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a sample fit in 53 bits")]
-    let per_iteration = |nanoseconds: u64| nanoseconds as f64 * 1e-9 / sample.iterations.max(1) as f64;
+    let per_iteration = |nanoseconds: u64| as_seconds(nanoseconds) / sample.iterations.max(1) as f64;
     SampleFacts {
         wall: sample.seconds(),
         cpu: sample.cpu_nanoseconds.map(per_iteration),
