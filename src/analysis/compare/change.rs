@@ -41,7 +41,7 @@ pub struct Change {
 pub struct Sequential {
     /// Blocks of base against candidate.
     pub blocks: usize,
-    /// Rounds in each: one sample of either side, in random order.
+    /// Rounds in each: one sample of either side, in drawn order.
     pub rounds_per_block: usize,
     /// Seconds of warming up and sampling, process starts and preparation left out.
     pub sampling_seconds: f64,

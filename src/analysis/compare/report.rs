@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Change, Comparison, Margin, ONE_RUN_NOTE, Refusal, Verdict};
 use crate::analysis::budget::BudgetResult;
+use crate::analysis::sequential::control::ControlVerdict;
 
 /// The JSON of `regress`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -91,8 +92,8 @@ impl Mode {
 /// What measuring the base against itself said.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ControlReport {
-    /// `holds`, `too few`, or `failed`: then every verdict is void.
-    pub verdict: String,
+    /// What they say; where it is `failed`, every verdict is void.
+    pub verdict: ControlVerdict,
     /// Blocks of this run.
     pub blocks: usize,
     /// Blocks kept of earlier runs on this host, judged together with these.

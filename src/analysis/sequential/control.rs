@@ -4,6 +4,9 @@
 //! host and run falls with it. The evidence is the verdicts' own, pooled over the suite and kept per host: a bias is a
 //! property of the host and the harness, and one case's few control blocks would never show it.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::e_process::{Side, SignEvidence, float, ln_required, reachable};
 use super::{Margins, effect};
 use crate::analysis::compare::Margin;
@@ -15,11 +18,14 @@ const SMALLEST_THRESHOLD: f64 = 0.001;
 const FEWEST_BLOCKS: usize = 7;
 
 /// What the control blocks say of the measuring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum ControlVerdict {
     /// No bias is shown by blocks that could have shown one.
     Holds,
     /// The blocks could not have shown a bias, however large.
+    #[default]
+    #[serde(rename = "too few")]
     TooFew,
     /// The base differs from itself.
     Failed,

@@ -6,6 +6,7 @@ use crate::analysis::compare::{
     CaseFailure, Change, ControlReport, CountChange, CountVerdict, Layout, Mode, RatioInterval, Sequential,
     TailChange, Verdict,
 };
+use crate::analysis::sequential::control::ControlVerdict;
 use crate::render::terminal;
 
 const POOL: &str = "pool/mean-f32/rows@avx512/128x384/t1";
@@ -77,7 +78,7 @@ fn rich() -> ComparisonReport {
         new: vec!["activation/gelu-erf-f32/plain@baseline/1024/t1".to_owned()],
         machines: ["0123456789abcdef".to_owned(), "0123456789abcdef".to_owned()],
         control: Some(ControlReport {
-            verdict: "holds".to_owned(),
+            verdict: ControlVerdict::Holds,
             blocks: 15,
             host_blocks: 240,
             ln_e: 0.31,
@@ -185,7 +186,7 @@ fn the_headline_says_what_the_exit_code_says() {
         });
         ComparisonReport { changes: changes.collect(), ..rich() }
     };
-    let failed = ControlReport { verdict: "failed".to_owned(), blocks: 30, host_blocks: 0, ln_e: 4.2 };
+    let failed = ControlReport { verdict: ControlVerdict::Failed, blocks: 30, host_blocks: 0, ln_e: 4.2 };
     let verdict = |name: &str, exit_code, changes| ComparisonReport {
         verdict: name.to_owned(),
         exit_code,
@@ -316,8 +317,7 @@ fn hostile_words_and_numbers_stay_inside_their_format() {
     report.notes = vec![evil.to_owned()];
     report.refused = Some(evil.to_owned());
     report.failed = vec![CaseFailure { case: evil.to_owned(), why: evil.to_owned() }];
-    report.control =
-        Some(ControlReport { verdict: evil.to_owned(), ln_e: f64::NAN, ..ControlReport::default() });
+    report.control = Some(ControlReport { ln_e: f64::NAN, ..ControlReport::default() });
     (report.lower_margin, report.upper_margin) = (f64::NAN, f64::INFINITY);
     for format in FORMATS {
         let text = (format.write)(&report).unwrap();

@@ -5,6 +5,7 @@ use crate::analysis::compare::{
     Change, ComparisonReport, ControlReport, CountChange, CountVerdict, Layout, Mode, ONE_RUN_NOTE,
     RatioInterval, Verdict,
 };
+use crate::analysis::sequential::control::ControlVerdict;
 use crate::render::words;
 use crate::units;
 
@@ -97,7 +98,7 @@ pub(in crate::render) fn how(mode: Mode) -> String {
             "New runs against the runs of a stored baseline; whole runs are compared, not samples.".to_owned()
         }
         Mode::Paired => {
-            "Both programs in turns: a block is a fresh process of each, both alive, sampled in random order."
+            "Both programs in turns: a block is a fresh process of each, both alive, sampled in drawn order."
                 .to_owned()
         }
         Mode::Commands => "Both commands in turns, in random order: one execution of each is a block.".to_owned(),
@@ -169,7 +170,7 @@ pub(in crate::render) fn could_have_shown(cases: &[&Change]) -> String {
 
 /// Whether the control says that no verdict counts.
 pub(in crate::render) fn control_failed(report: &ComparisonReport) -> bool {
-    report.control.as_ref().is_some_and(|control| control.verdict == "failed")
+    report.control.as_ref().is_some_and(|control| control.verdict == ControlVerdict::Failed)
 }
 
 /// What the control says.
@@ -185,12 +186,14 @@ pub(in crate::render) fn control(control: &ControlReport) -> String {
         ln_e if ln_e.abs() < 9.0 => units::significant(ln_e.exp(), 2),
         ln_e => format!("10^{:.0}", ln_e / std::f64::consts::LN_10),
     };
-    match &*control.verdict {
-        "failed" => format!(
+    match control.verdict {
+        ControlVerdict::Failed => format!(
             "base against base in {blocks} came out different (e-value {evidence}): every verdict of this run is void"
         ),
-        "too few" => format!("base against base in {blocks}: too few to tell anything (7 are needed)"),
-        verdict => format!("base against base in {blocks}: {verdict} (e-value {evidence})"),
+        ControlVerdict::TooFew => {
+            format!("base against base in {blocks}: too few to tell anything (7 are needed)")
+        }
+        ControlVerdict::Holds => format!("base against base in {blocks}: holds (e-value {evidence})"),
     }
 }
 

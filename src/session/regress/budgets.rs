@@ -1,14 +1,14 @@
 //! Budgets of a comparison in pairs: judged on the candidate, whose every block is a process of its own.
 
 use super::paired::Judged;
-use crate::analysis::budget::{self, Budget, BudgetResult};
+use crate::analysis::budget::{self, Budget, BudgetResult, BudgetVerdict};
 use crate::document::{Cost, Machine, Outcome};
 use crate::measure::Samples;
 use crate::session::recorder::{self, Beginning, Recorder};
 use crate::session::{Observer, Stop};
 
-/// How the candidate stands against `budgets`. What blocks do not tell (stages, latencies of single calls) is not
-/// measured here, and says so.
+/// How the candidate stands against `budgets`: those that its blocks can answer. A comparison chooses its cases for what
+/// they compare, and stages or latencies of single calls are not measured in it.
 pub(super) fn judge(
     budgets: &[Budget],
     judged: &[Judged],
@@ -25,7 +25,9 @@ pub(super) fn judge(
     for outcome in judged.iter().filter_map(candidate) {
         recorder.add(outcome)?;
     }
-    Ok(budget::judge(recorder.document(), budgets))
+    let mut answer = budget::judge(recorder.document(), budgets);
+    answer.retain(|result| result.verdict != BudgetVerdict::NotMeasured);
+    Ok(answer)
 }
 
 /// The candidate's side of a case: its sample is a block's median.
@@ -42,7 +44,6 @@ fn candidate(judged: &Judged) -> Option<Outcome> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::budget::BudgetVerdict;
     use crate::analysis::compare::{Change, Margin};
     use crate::analysis::sequential::{Decider, State};
     use crate::session::Silent;
@@ -77,7 +78,7 @@ mod tests {
         let machine = Machine::default();
         let answer = judge(&budgets, &[steady, spread], &machine, &Stop::default(), &mut Silent).unwrap();
         let verdicts: Vec<BudgetVerdict> = answer.iter().map(|result| result.verdict).collect();
-        use BudgetVerdict::{Broken, Inconclusive, Met, NotMeasured};
-        assert_eq!(verdicts, [Met, Broken, Inconclusive, Broken, NotMeasured]);
+        use BudgetVerdict::{Broken, Inconclusive, Met};
+        assert_eq!(verdicts, [Met, Broken, Inconclusive, Broken], "no block tells a call's latency");
     }
 }

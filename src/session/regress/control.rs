@@ -47,12 +47,7 @@ impl History {
         let (alone, pooled) = (control.judge(own), control.judge(&together));
         let worse = if alone.verdict == ControlVerdict::Failed { alone } else { pooled };
         ControlReport {
-            verdict: match worse.verdict {
-                ControlVerdict::Holds => "holds",
-                ControlVerdict::TooFew => "too few",
-                ControlVerdict::Failed => "failed",
-            }
-            .to_owned(),
+            verdict: worse.verdict,
             blocks: own.len(),
             host_blocks: self.effects.len(),
             ln_e: worse.ln_e,
@@ -61,7 +56,7 @@ impl History {
 
     /// Keeps this run's values for the next. A folder that cannot be written loses the history, not the run.
     pub(super) fn keep(mut self, own: &[f64], report: &ControlReport) {
-        if report.verdict == "failed" {
+        if report.verdict == ControlVerdict::Failed {
             self.effects.clear();
         } else {
             self.effects.extend(own);
@@ -85,10 +80,10 @@ mod tests {
     #[test]
     fn evidence_is_pooled_with_what_the_host_kept() {
         let none = History::default();
-        assert_eq!(none.judge(&[0.0; 3], MARGIN).verdict, "too few");
+        assert_eq!(none.judge(&[0.0; 3], MARGIN).verdict, ControlVerdict::TooFew);
         let kept = History { effects: vec![0.0; 20], path: None };
         let report = kept.judge(&[0.0; 3], MARGIN);
-        assert_eq!((&*report.verdict, report.blocks, report.host_blocks), ("holds", 3, 20));
+        assert_eq!((report.verdict, report.blocks, report.host_blocks), (ControlVerdict::Holds, 3, 20));
     }
 
     #[test]
@@ -97,7 +92,7 @@ mod tests {
         let path = folder.path().join("control").join("x.json");
         let biased = History { effects: vec![0.01; 12], path: Some(path.clone()) };
         let report = biased.judge(&[0.01; 3], MARGIN);
-        assert_eq!(report.verdict, "failed");
+        assert_eq!(report.verdict, ControlVerdict::Failed);
         biased.keep(&[0.01; 3], &report);
         let text = std::fs::read_to_string(path).unwrap();
         assert_eq!(text.trim(), "{\"effects\":[]}");

@@ -11,6 +11,7 @@ use crate::analysis::compare::{
     CaseFailure, Change, ComparisonReport, CountVerdict, Decision, Margin, Mode, Verdict,
 };
 use crate::analysis::sequential::State;
+use crate::analysis::sequential::control::ControlVerdict;
 use crate::analysis::sequential::suite::{settle, symmetry};
 use crate::document::{CasePattern, Machine, Trace, TraceBlock};
 use crate::measure::{ArmError, Program, WorkerProcess};
@@ -319,7 +320,7 @@ pub(super) fn report(
         upper_margin: margin.upper,
         changes,
         failed: outcomes.failed,
-        notes: notes(&control_report.verdict, control_report.blocks + control_report.host_blocks),
+        notes: notes(control_report.verdict, control_report.blocks + control_report.host_blocks),
         ..ComparisonReport::default()
     };
     let count = |verdict| report.changes.iter().filter(|change| change.verdict == verdict).count();
@@ -328,7 +329,7 @@ pub(super) fn report(
         report.notes.push("interrupted: the cases that were not judged are missing".to_owned());
     }
     history.keep(&control, &control_report);
-    let decision = decide(&report, unoptimised, &control_report.verdict);
+    let decision = decide(&report, unoptimised, control_report.verdict);
     if unoptimised {
         let why =
             "a side was built without optimisation, which says nothing about speed: use a release build";
@@ -354,26 +355,26 @@ fn decided(judged: Judged, state: State) -> Change {
     change
 }
 
-fn notes(control: &str, blocks: usize) -> Vec<String> {
+fn notes(control: ControlVerdict, blocks: usize) -> Vec<String> {
     let mut notes = Vec::new();
     match control {
-        "too few" => notes.push(format!(
+        ControlVerdict::TooFew => notes.push(format!(
             "the control (base against base) has {blocks} blocks on this host so far: too few to show a bias of the measuring itself"
         )),
-        "failed" => notes.push(
+        ControlVerdict::Failed => notes.push(
             "the base differs from itself by more than the margin: this host measures with a bias now, and no verdict stands"
                 .to_owned(),
         ),
-        _ => {}
+        ControlVerdict::Holds => {}
     }
     notes
 }
 
-fn decide(report: &ComparisonReport, unoptimised: bool, control: &str) -> Decision {
+fn decide(report: &ComparisonReport, unoptimised: bool, control: ControlVerdict) -> Decision {
     let any = |verdict| report.changes.iter().any(|change| change.verdict == verdict);
     if !report.failed.is_empty() {
         Decision::Failed
-    } else if unoptimised || control == "failed" {
+    } else if unoptimised || control == ControlVerdict::Failed {
         Decision::Unfit
     } else if report.changes.is_empty() {
         Decision::NoBaseline

@@ -3,6 +3,7 @@
 use super::super::{Fact, Note, Tone, sentences};
 use super::note;
 use crate::analysis::compare::{ComparisonReport, Mode, ONE_RUN_NOTE};
+use crate::analysis::sequential::control::ControlVerdict;
 use crate::render::words;
 use crate::units;
 
@@ -41,10 +42,10 @@ pub(in crate::render) fn facts(report: &ComparisonReport) -> Vec<Fact> {
 pub(in crate::render) fn notes(report: &ComparisonReport) -> Vec<Note> {
     let mut notes = Vec::new();
     if let Some(control) = &report.control {
-        let tone = match &*control.verdict {
-            "failed" => Tone::Bad,
-            "too few" => Tone::Warn,
-            _ => Tone::Good,
+        let tone = match control.verdict {
+            ControlVerdict::Failed => Tone::Bad,
+            ControlVerdict::TooFew => Tone::Warn,
+            ControlVerdict::Holds => Tone::Good,
         };
         notes.push(note(tone, "control", &sentences::control(control)));
     }
