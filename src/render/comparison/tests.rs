@@ -125,6 +125,15 @@ fn body(html: &str) -> String {
 }
 
 #[test]
+fn a_terminal_shows_no_heading_over_tables_that_are_folded() {
+    let mut report = minimal();
+    report.changes[0].counts = vec![count("allocations", 3.0, 3.0, CountVerdict::Same)];
+    assert!(!terminal::comparison(&report, false, 100).contains("Counts"));
+    report.changes[0].counts.push(count("allocated_bytes", 3.0, 4.0, CountVerdict::Grew));
+    assert!(terminal::comparison(&report, false, 100).contains("Counts that differ"));
+}
+
+#[test]
 fn every_format_of_a_rich_and_of_the_smallest_comparison_is_stable() {
     for (name, report) in [("rich", rich()), ("minimal", minimal())] {
         for format in FORMATS {

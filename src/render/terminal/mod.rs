@@ -101,11 +101,17 @@ pub fn page(page: &Page, color: bool, width: usize) -> String {
     let mut out = wrap(&style, "", &page.headline);
     out.push_str(&style.paint(Tone::Quiet, &fold(&style, "", &page.subtitle)));
     out.push('\n');
-    for section in &page.sections {
+    for section in page.sections.iter().filter(|section| !is_folded(section)) {
         out.push('\n');
         out.push_str(&write_section(&style, section));
     }
     out
+}
+
+/// Whether a section has nothing but tables that are folded, which a terminal does not show.
+fn is_folded(section: &Section) -> bool {
+    let folded = |block: &Block| matches!(block, Block::Table(table) if table.folded);
+    !section.blocks.is_empty() && section.blocks.iter().all(folded)
 }
 
 fn one(section: Option<Section>, color: bool, width: usize, otherwise: &str) -> String {
