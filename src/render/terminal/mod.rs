@@ -67,7 +67,7 @@ pub fn comparison(report: &ComparisonReport, color: bool, width: usize) -> Strin
     let style = Style { color, width: width.clamp(40, 400) };
     let page = page::comparison_page(report);
     let mut out = String::new();
-    for section in &page.sections {
+    for section in page.sections.iter().filter(|section| !is_folded(section)) {
         out.push_str(&write_section(&style, section));
         out.push('\n');
     }
