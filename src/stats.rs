@@ -54,8 +54,7 @@ pub fn median(samples: &[f64]) -> Option<f64> {
 /// The estimator of Hodges and Lehmann (1963): the median of the means of all pairs, each value with itself among them;
 /// `None` without values.
 ///
-/// Of values that scatter evenly to both sides it is a third less noisy than their median, and up to 29 % of them
-/// may lie anywhere. The values are few: there are `n (n + 1) / 2` means.
+/// Of normal values it has a third less variance than their median, and up to 29 % of the values may lie anywhere. The values are few: there are `n (n + 1) / 2` means.
 #[must_use]
 pub fn hodges_lehmann(values: &[f64]) -> Option<f64> {
     let pairs =

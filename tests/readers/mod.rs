@@ -108,7 +108,6 @@ fn results_document(bytes: &[u8]) {
     black_box(compare(&document, &document, Margin::default()));
 }
 
-/// A case, a pattern, a set of CPUs, a size: what people write on the command line.
 /// Lines that a worker may say, whatever was asked: each is a greeting, an offer, counts, a sample, or none of them.
 fn worker_reply(bytes: &[u8]) {
     for line in String::from_utf8_lossy(bytes).lines() {
@@ -130,6 +129,7 @@ fn worker_reply(bytes: &[u8]) {
     }
 }
 
+/// A case, a pattern, a set of CPUs, a size: what people write on the command line.
 fn case_text(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(case) = text.parse::<Case>() {
