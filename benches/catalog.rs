@@ -24,7 +24,7 @@ fn main() {
         }
         let mut group = criterion.benchmark_group(family.name);
         for benchmark in family.benchmarks {
-            for implementation in benchmark.implementations() {
+            for implementation in benchmark.card().implementations {
                 measure(&mut group, *benchmark, implementation);
             }
         }

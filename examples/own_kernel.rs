@@ -13,7 +13,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use perfkit::catalog::{
-    Benchmark, Extensiveness, Implementation, PrepareError, Resources, Threading, Workload,
+    Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading, Workload,
 };
 use perfkit::document::{Case, Cost, Extent, Machine, Shape};
 use perfkit::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};
@@ -48,30 +48,25 @@ impl Benchmark for Axpy {
     fn id(&self) -> &str {
         "own/axpy-f32"
     }
-
-    fn about(&self) -> &str {
-        "A vector times a number, plus another vector."
-    }
-
-    fn formula(&self) -> &str {
-        "2 N flops; reads 8 N bytes, writes 4 N"
-    }
-
-    fn implementations(&self) -> &[Implementation] {
-        &[
-            Implementation {
-                name: "plain",
-                tiers: &[Tier::Baseline],
-                threads: Threading::Single,
-                about: "the loop as the compiler builds it",
-            },
-            Implementation {
-                name: "rows",
-                tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
-                threads: Threading::Single,
-                about: "one fused multiplication and addition a vector",
-            },
-        ]
+    fn card(&self) -> Card {
+        Card {
+            about: "A vector times a number, plus another vector.",
+            formula: "2 N flops; reads 8 N bytes, writes 4 N",
+            implementations: &[
+                Implementation {
+                    name: "plain",
+                    tiers: &[Tier::Baseline],
+                    threads: Threading::Single,
+                    about: "the loop as the compiler builds it",
+                },
+                Implementation {
+                    name: "rows",
+                    tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
+                    threads: Threading::Single,
+                    about: "one fused multiplication and addition a vector",
+                },
+            ],
+        }
     }
 
     fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {

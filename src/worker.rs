@@ -110,7 +110,7 @@ impl Server<'_> {
     fn offers(&self, benchmark: &dyn Benchmark) -> Vec<String> {
         let mut lines = Vec::new();
         let shapes = benchmark.shapes(&self.machine, Extensiveness::Quick);
-        for implementation in benchmark.implementations() {
+        for implementation in benchmark.card().implementations {
             for tier in implementation.tiers.iter().filter(|tier| tier.is_available()) {
                 for shape in shapes.iter().filter(|shape| benchmark.fits_threads(shape, 1)) {
                     let case = Case {

@@ -2,7 +2,7 @@
 
 use super::inputs::{self, counts, fitting_counts};
 use super::prepared::{FloatWork, Tolerance};
-use super::{Benchmark, Extensiveness, Implementation, PrepareError, Resources, Threading};
+use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources};
 use crate::document::{Case, Cost, Machine, Shape};
 use crate::kernels::activation as kernel;
 use crate::simd::{Tier, TierUnavailable};
@@ -10,20 +10,7 @@ use crate::workload::Workload;
 
 macro_rules! implementations {
     ($plain:literal, $vector:literal) => {
-        &[
-            Implementation {
-                name: "plain",
-                tiers: &[Tier::Baseline],
-                threads: Threading::Single,
-                about: $plain,
-            },
-            Implementation {
-                name: "vector",
-                tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
-                threads: Threading::Single,
-                about: $vector,
-            },
-        ]
+        &[Implementation::plain($plain), Implementation::vector("vector", $vector)]
     };
 }
 
@@ -126,14 +113,8 @@ impl Benchmark for Activation {
     fn id(&self) -> &str {
         self.id
     }
-    fn about(&self) -> &str {
-        self.about
-    }
-    fn formula(&self) -> &str {
-        self.formula
-    }
-    fn implementations(&self) -> &[Implementation] {
-        self.implementations
+    fn card(&self) -> Card {
+        Card { about: self.about, formula: self.formula, implementations: self.implementations }
     }
 
     fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
@@ -150,14 +131,7 @@ impl Benchmark for Activation {
     fn cost(&self, shape: &Shape) -> Option<Cost> {
         let elements = elements(shape)? as f64;
         let side = 4.0 * elements;
-        Some(Cost {
-            flops: self.flops * elements,
-            core_bytes: 2.0 * side,
-            // A store that misses reads its line first.
-            dram_bytes: 3.0 * side,
-            written_bytes: side,
-            working_set_bytes: 2.0 * side,
-        })
+        Some(Cost { flops: self.flops * elements, ..Cost::streamed(side, side) })
     }
 
     fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {

@@ -2,11 +2,10 @@
 
 use super::inputs::{self, counts, fitting_counts};
 use super::prepared::{FloatWork, Tolerance};
-use super::{Benchmark, Extensiveness, Implementation, PrepareError, Resources, Threading};
+use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources};
 use crate::document::{Case, Cost, Machine, Shape};
 use crate::kernels::activation::EXP_SHARE_FLOPS;
 use crate::kernels::attention::{self as kernel, Qkv, attention_scratch_len};
-use crate::simd::Tier;
 use crate::tensor::AlignedBuffer;
 use crate::workload::Workload;
 
@@ -21,27 +20,22 @@ impl Benchmark for Attention {
     fn id(&self) -> &str {
         "attention/tiled-f32"
     }
-    fn about(&self) -> &str {
-        "Scaled dot-product attention of one text, every head, without a mask."
-    }
-    fn formula(&self) -> &str {
-        "H (T T (4 W + 19) + 2 T W) flops; reads 12 T H W bytes, writes 4 T H W"
-    }
-    fn implementations(&self) -> &[Implementation] {
-        &[
-            Implementation {
-                name: "plain",
-                tiers: &[Tier::Baseline],
-                threads: Threading::Single,
-                about: "a query at a time with the C library's exp, as the compiler builds it",
+    fn card(&self) -> Card {
+        Card {
+            about: "Scaled dot-product attention of one text, every head, without a mask.",
+            formula: "H (T T (4 W + 19) + 2 T W) flops; reads 12 T H W bytes, writes 4 T H W",
+            implementations: const {
+                &[
+                    Implementation::plain(
+                        "a query at a time with the C library's exp, as the compiler builds it",
+                    ),
+                    Implementation::vector(
+                        "tiles",
+                        "keys transposed per head; six queries at a time through scores, softmax and values",
+                    ),
+                ]
             },
-            Implementation {
-                name: "tiles",
-                tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
-                threads: Threading::Single,
-                about: "keys transposed per head; six queries at a time through scores, softmax and values",
-            },
-        ]
+        }
     }
 
     fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {

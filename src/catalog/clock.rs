@@ -1,9 +1,8 @@
 //! Benchmarks of family `clock`: the rate that the cores really run at. The time-stamp counter is not that rate.
 
-use super::{Benchmark, Extensiveness, Implementation, PrepareError, Resources, Threading};
+use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources};
 use crate::document::{Case, Cost, Machine, Shape};
 use crate::kernels::clock_chain;
-use crate::simd::Tier;
 use crate::sys::Rng;
 use crate::workload::{Facts, Mismatch, OutputMut, Workload, compare_exact};
 
@@ -19,22 +18,14 @@ impl Benchmark for Chain {
     fn id(&self) -> &str {
         "clock/chain-u64"
     }
-
-    fn about(&self) -> &str {
-        "a chain of dependent one-cycle instructions, whose time gives the core clock"
-    }
-
-    fn formula(&self) -> &str {
-        "S steps: 2 S integer operations, 2 S cycles"
-    }
-
-    fn implementations(&self) -> &[Implementation] {
-        &[Implementation {
-            name: "plain",
-            tiers: &[Tier::Baseline],
-            threads: Threading::Single,
-            about: "exclusive or, then addition, each waiting for the one before",
-        }]
+    fn card(&self) -> Card {
+        Card {
+            about: "a chain of dependent one-cycle instructions, whose time gives the core clock",
+            formula: "S steps: 2 S integer operations, 2 S cycles",
+            implementations: const {
+                &[Implementation::plain("exclusive or, then addition, each waiting for the one before")]
+            },
+        }
     }
 
     fn shapes(&self, _: &Machine, _: Extensiveness) -> Vec<Shape> {

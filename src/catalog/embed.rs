@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Benchmark, Extensiveness, Implementation, PrepareError, Resources, Threading};
+use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading};
 use crate::document::{Case, Cost, Extent, Machine, Shape};
 use crate::engines::builtin::{self, Preset};
 use crate::engines::config::Architecture;
@@ -225,23 +225,18 @@ impl Benchmark for EmbedBenchmark {
     fn id(&self) -> &str {
         &self.id
     }
-
-    fn about(&self) -> &'static str {
-        match self.origin {
-            Origin::Builtin(_) => {
-                "text in, embedding out, on a built-in model: its vectors mean nothing, its speed is representative"
-            }
-            Origin::Loaded(_) => "text in, embedding out",
+    fn card(&self) -> Card {
+        Card {
+            about: match self.origin {
+                Origin::Builtin(_) => {
+                    "text in, embedding out, on a built-in model: its vectors mean nothing, its speed is representative"
+                }
+                Origin::Loaded(_) => "text in, embedding out",
+            },
+            formula: "per layer and token 2 (4 h^2 + 2 h i) + 4 h s flops for width h, inner width i and a text of s tokens; bytes: \
+         the layers' weights once, a table row a token, the embeddings",
+            implementations: IMPLEMENTATIONS,
         }
-    }
-
-    fn formula(&self) -> &'static str {
-        "per layer and token 2 (4 h^2 + 2 h i) + 4 h s flops for width h, inner width i and a text of s tokens; bytes: \
-         the layers' weights once, a table row a token, the embeddings"
-    }
-
-    fn implementations(&self) -> &[Implementation] {
-        IMPLEMENTATIONS
     }
 
     fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {

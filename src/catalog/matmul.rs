@@ -1,6 +1,6 @@
 //! Benchmarks of family `matmul`.
 
-use super::{Benchmark, Extensiveness, Implementation, PrepareError, Resources, Threading, inputs};
+use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading, inputs};
 use crate::document::{Case, Cost, Machine, Shape};
 use crate::kernels::matmul::{self, Layout, PackedMatrix};
 use crate::simd::Tier;
@@ -22,36 +22,31 @@ impl Benchmark for GemmF32 {
     fn id(&self) -> &str {
         "matmul/gemm-f32"
     }
-
-    fn about(&self) -> &str {
-        "matrix product in single precision"
-    }
-
-    fn formula(&self) -> &str {
-        "MxKxN: 2 M K N flops; 4 (M K + K N) bytes read, 4 M N written"
-    }
-
-    fn implementations(&self) -> &[Implementation] {
-        &[
-            Implementation {
-                name: PLAIN,
-                tiers: &[Tier::Baseline],
-                threads: Threading::Single,
-                about: "the ordinary loop, rows of B innermost",
-            },
-            Implementation {
-                name: DIRECT,
-                tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
-                threads: Threading::Single,
-                about: "register tiles straight from both operands",
-            },
-            Implementation {
-                name: PACKED,
-                tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
-                threads: Threading::Parallel,
-                about: "register tiles over B packed beforehand, as weights are; packing is not timed",
-            },
-        ]
+    fn card(&self) -> Card {
+        Card {
+            about: "matrix product in single precision",
+            formula: "MxKxN: 2 M K N flops; 4 (M K + K N) bytes read, 4 M N written",
+            implementations: &[
+                Implementation {
+                    name: PLAIN,
+                    tiers: &[Tier::Baseline],
+                    threads: Threading::Single,
+                    about: "the ordinary loop, rows of B innermost",
+                },
+                Implementation {
+                    name: DIRECT,
+                    tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
+                    threads: Threading::Single,
+                    about: "register tiles straight from both operands",
+                },
+                Implementation {
+                    name: PACKED,
+                    tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
+                    threads: Threading::Parallel,
+                    about: "register tiles over B packed beforehand, as weights are; packing is not timed",
+                },
+            ],
+        }
     }
 
     fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {

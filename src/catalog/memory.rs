@@ -5,7 +5,7 @@
 
 use std::sync::Mutex;
 
-use super::{Benchmark, Extensiveness, Implementation, PrepareError, Resources, Threading};
+use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading};
 use crate::document::{Case, Cost, Machine, Shape};
 use crate::kernels::stream::{self, SUMS, Stores};
 use crate::simd::Tier;
@@ -153,11 +153,11 @@ fn shared_by(machine: &Machine, level: u32) -> usize {
     caches.filter(|cache| cache.level == level).map(|cache| cache.shared_by_threads).max().unwrap_or(1)
 }
 
-/// Four times the last cache, within 64 to 256 MiB and an eighth of what memory there is.
+/// Four times the last cache, within 64 MiB to 1 GiB and an eighth of what memory there is.
 fn dram_footprint(machine: &Machine) -> u64 {
     let last_cache = (1..=4).rev().find_map(|level| machine.cache_bytes(level)).unwrap_or(0);
     let memory = [machine.memory.total_bytes, machine.limits.memory_limit_bytes].into_iter().flatten().min();
-    (4 * last_cache).clamp(64 << 20, 256 << 20).min(memory.map_or(u64::MAX, |bytes| bytes / 8))
+    (4 * last_cache).clamp(64 << 20, 1 << 30).min(memory.map_or(u64::MAX, |bytes| bytes / 8))
 }
 
 /// Bytes per array of each thread: whole steps of the widest tier.
@@ -213,21 +213,16 @@ impl Benchmark for Memory {
     fn id(&self) -> &str {
         self.id
     }
-
-    fn about(&self) -> &str {
-        self.about
-    }
-
-    fn formula(&self) -> &str {
-        "THREADSxBYTES of all arrays of a thread: T B repeats bytes asked; in memory the written array counts twice \
-         with ordinary stores; triad 2 flops an element"
-    }
-
-    fn implementations(&self) -> &[Implementation] {
-        match (self.level, self.pattern) {
-            (Level::Dram, Pattern::Write | Pattern::Copy | Pattern::Triad) => &[STREAM, STREAM_NT],
-            (Level::Dram, Pattern::Read) => &[STREAM, STREAM_SMALL_PAGES],
-            (Level::L1 | Level::L2 | Level::L3, _) => &[STREAM],
+    fn card(&self) -> Card {
+        Card {
+            about: self.about,
+            formula: "THREADSxBYTES of all arrays of a thread: T B repeats bytes asked; in memory the written array counts twice \
+         with ordinary stores; triad 2 flops an element",
+            implementations: match (self.level, self.pattern) {
+                (Level::Dram, Pattern::Write | Pattern::Copy | Pattern::Triad) => &[STREAM, STREAM_NT],
+                (Level::Dram, Pattern::Read) => &[STREAM, STREAM_SMALL_PAGES],
+                (Level::L1 | Level::L2 | Level::L3, _) => &[STREAM],
+            },
         }
     }
 

@@ -96,6 +96,31 @@ pub struct Implementation {
     pub about: &'static str,
 }
 
+impl Implementation {
+    /// The ordinary way, `plain`, as the compiler builds it for the baseline.
+    #[must_use]
+    pub const fn plain(about: &'static str) -> Self {
+        Self { name: "plain", tiers: &[Tier::Baseline], threads: Threading::Single, about }
+    }
+
+    /// One thread over the vectors of the tiers that differ in single precision.
+    #[must_use]
+    pub const fn vector(name: &'static str, about: &'static str) -> Self {
+        Self { name, tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon], threads: Threading::Single, about }
+    }
+}
+
+/// A benchmark in words.
+#[derive(Debug, Clone, Copy)]
+pub struct Card {
+    /// One sentence for people.
+    pub about: &'static str,
+    /// The cost in words, per shape symbol: `2 M K N flops; ...`.
+    pub formula: &'static str,
+    /// The ways to do it, the plain one first.
+    pub implementations: &'static [Implementation],
+}
+
 /// Whether an implementation uses a team.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Threading {
@@ -158,12 +183,8 @@ impl From<crate::simd::TierUnavailable> for PrepareError {
 pub trait Benchmark: Sync {
     /// `family/what-dtype`.
     fn id(&self) -> &str;
-    /// One sentence for people.
-    fn about(&self) -> &str;
-    /// The cost in words, per shape symbol: `2 M K N flops; ...`.
-    fn formula(&self) -> &str;
-    /// The ways to do it, the plain one first.
-    fn implementations(&self) -> &[Implementation];
+    /// What it is, in words.
+    fn card(&self) -> Card;
     /// The shapes worth measuring on this machine.
     fn shapes(&self, machine: &Machine, extensiveness: Extensiveness) -> Vec<Shape>;
     /// What one run of a shape costs, counted. `None` when the shape has the wrong number of axes, a zero, or a size

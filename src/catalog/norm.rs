@@ -2,10 +2,9 @@
 
 use super::inputs::{self, counts, fitting_counts};
 use super::prepared::{FloatWork, Tolerance};
-use super::{Benchmark, Extensiveness, Implementation, PrepareError, Resources, Threading};
+use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources};
 use crate::document::{Case, Cost, Machine, Shape};
 use crate::kernels::norm;
-use crate::simd::Tier;
 use crate::workload::Workload;
 
 /// The family's rows.
@@ -45,27 +44,20 @@ impl Benchmark for LayerNorm {
     fn id(&self) -> &str {
         self.id
     }
-    fn about(&self) -> &str {
-        self.about
-    }
-    fn formula(&self) -> &str {
-        self.formula
-    }
-    fn implementations(&self) -> &[Implementation] {
-        &[
-            Implementation {
-                name: "plain",
-                tiers: &[Tier::Baseline],
-                threads: Threading::Single,
-                about: "sums by iterator and a loop, as the compiler builds them",
+    fn card(&self) -> Card {
+        Card {
+            about: self.about,
+            formula: self.formula,
+            implementations: const {
+                &[
+                    Implementation::plain("sums by iterator and a loop, as the compiler builds them"),
+                    Implementation::vector(
+                        "rows",
+                        "mean, variance about it and the affine map, a vector at a time on a row in L1",
+                    ),
+                ]
             },
-            Implementation {
-                name: "rows",
-                tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
-                threads: Threading::Single,
-                about: "mean, variance about it and the affine map, a vector at a time on a row in L1",
-            },
-        ]
+        }
     }
 
     fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {

@@ -2,10 +2,9 @@
 
 use super::inputs::{self, counts, fitting_counts};
 use super::prepared::{FloatWork, Tolerance};
-use super::{Benchmark, Extensiveness, Implementation, PrepareError, Resources, Threading};
+use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources};
 use crate::document::{Case, Cost, Machine, Shape};
 use crate::kernels::normalize;
-use crate::simd::Tier;
 use crate::workload::Workload;
 
 /// The family's rows.
@@ -19,27 +18,17 @@ impl Benchmark for L2 {
     fn id(&self) -> &str {
         "normalize/l2-f32"
     }
-    fn about(&self) -> &str {
-        "Rows divided by their Euclidean length."
-    }
-    fn formula(&self) -> &str {
-        "R (3 C + 2) flops; reads 4 R C bytes, writes 4 R C"
-    }
-    fn implementations(&self) -> &[Implementation] {
-        &[
-            Implementation {
-                name: "plain",
-                tiers: &[Tier::Baseline],
-                threads: Threading::Single,
-                about: "a sum by iterator and a loop, as the compiler builds them",
+    fn card(&self) -> Card {
+        Card {
+            about: "Rows divided by their Euclidean length.",
+            formula: "R (3 C + 2) flops; reads 4 R C bytes, writes 4 R C",
+            implementations: const {
+                &[
+                    Implementation::plain("a sum by iterator and a loop, as the compiler builds them"),
+                    Implementation::vector("rows", "eight partial sums, then one multiplication a vector"),
+                ]
             },
-            Implementation {
-                name: "rows",
-                tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
-                threads: Threading::Single,
-                about: "eight partial sums, then one multiplication a vector",
-            },
-        ]
+        }
     }
 
     fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
@@ -60,11 +49,7 @@ impl Benchmark for L2 {
             // A square, an addition and the final product a number; a root and a division a row.
             flops: rows * (3.0 * columns + 2.0),
             // Read once and written once: the second look at a row finds it in registers or L1.
-            core_bytes: 2.0 * side,
-            // A store that misses reads its line first.
-            dram_bytes: 3.0 * side,
-            written_bytes: side,
-            working_set_bytes: 2.0 * side,
+            ..Cost::streamed(side, side)
         })
     }
 

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::sync::Mutex;
 
-use super::{Benchmark, Extensiveness, Implementation, PrepareError, Resources, Threading};
+use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading};
 use crate::document::{Case, Cost, Machine, Shape};
 use crate::kernels::peak::{self, CHAINS};
 use crate::simd::{Tier, TierUnavailable};
@@ -66,17 +66,12 @@ impl Benchmark for Peak {
     fn id(&self) -> &str {
         self.id
     }
-
-    fn about(&self) -> &str {
-        self.about
-    }
-
-    fn formula(&self) -> &str {
-        "THREADSxITERATIONS: 384 chains x operations x T I; no bytes"
-    }
-
-    fn implementations(&self) -> &[Implementation] {
-        self.implementations
+    fn card(&self) -> Card {
+        Card {
+            about: self.about,
+            formula: "THREADSxITERATIONS: 384 chains x operations x T I; no bytes",
+            implementations: self.implementations,
+        }
     }
 
     fn shapes(&self, machine: &Machine, _: Extensiveness) -> Vec<Shape> {

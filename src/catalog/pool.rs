@@ -2,7 +2,7 @@
 
 use super::inputs::{self, counts, fitting_counts};
 use super::prepared::{FloatWork, Tolerance};
-use super::{Benchmark, Extensiveness, Implementation, PrepareError, Resources, Threading};
+use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading};
 use crate::document::{Case, Cost, Machine, Shape};
 use crate::kernels::pool::{self, Pooling};
 use crate::simd::Tier;
@@ -53,24 +53,16 @@ pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
     &MeanBatch,
 ];
 
-const PLAIN: Implementation = Implementation {
-    name: "plain",
-    tiers: &[Tier::Baseline],
-    threads: Threading::Single,
-    about: "row after row folded into the output, as the compiler builds it",
-};
+const PLAIN: Implementation =
+    Implementation::plain("row after row folded into the output, as the compiler builds it");
 const SCALAR: Implementation = Implementation {
     name: "scalar",
     tiers: &[Tier::Baseline],
     threads: Threading::Single,
     about: "one column after the other, one element at a time",
 };
-const ROWS: Implementation = Implementation {
-    name: "rows",
-    tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
-    threads: Threading::Single,
-    about: "a block of columns in registers, all rows streamed past it once",
-};
+const ROWS: Implementation =
+    Implementation::vector("rows", "a block of columns in registers, all rows streamed past it once");
 
 /// ROWSxCOLS token vectors to one.
 struct Pool {
@@ -103,14 +95,8 @@ impl Benchmark for Pool {
     fn id(&self) -> &str {
         self.id
     }
-    fn about(&self) -> &str {
-        self.about
-    }
-    fn formula(&self) -> &str {
-        self.formula
-    }
-    fn implementations(&self) -> &[Implementation] {
-        self.implementations
+    fn card(&self) -> Card {
+        Card { about: self.about, formula: self.formula, implementations: self.implementations }
     }
 
     fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
@@ -136,11 +122,7 @@ impl Benchmark for Pool {
                 Pooling::Max => (kept - 1.0) * columns,
                 Pooling::Cls => 0.0,
             },
-            core_bytes: read + written,
-            // A store that misses reads its line first.
-            dram_bytes: read + 2.0 * written,
-            written_bytes: written,
-            working_set_bytes: read + written,
+            ..Cost::streamed(read, written)
         })
     }
 
@@ -176,18 +158,16 @@ impl Benchmark for MeanBatch {
     fn id(&self) -> &str {
         "pool/mean-batch-f32"
     }
-    fn about(&self) -> &str {
-        "The means of several texts' token vectors: what a call a text costs over one entry for all."
-    }
-    fn formula(&self) -> &str {
-        "T R C flops; reads 4 T R C bytes, writes 4 T C"
-    }
-    fn implementations(&self) -> &[Implementation] {
-        &[
-            PLAIN,
-            Implementation { name: "once", about: "the tier entered once for all texts", ..ROWS },
-            Implementation { name: "calls", about: "one call of the library a text", ..ROWS },
-        ]
+    fn card(&self) -> Card {
+        Card {
+            about: "The means of several texts' token vectors: what a call a text costs over one entry for all.",
+            formula: "T R C flops; reads 4 T R C bytes, writes 4 T C",
+            implementations: &[
+                PLAIN,
+                Implementation { name: "once", about: "the tier entered once for all texts", ..ROWS },
+                Implementation { name: "calls", about: "one call of the library a text", ..ROWS },
+            ],
+        }
     }
 
     fn shapes(&self, _: &Machine, _: Extensiveness) -> Vec<Shape> {
@@ -199,14 +179,7 @@ impl Benchmark for MeanBatch {
         let [texts, rows, columns] = counts(shape)?;
         let (texts, rows, columns) = (texts as f64, rows as f64, columns as f64);
         let (read, written) = (4.0 * texts * rows * columns, 4.0 * texts * columns);
-        Some(Cost {
-            flops: texts * rows * columns,
-            core_bytes: read + written,
-            // A store that misses reads its line first.
-            dram_bytes: read + 2.0 * written,
-            written_bytes: written,
-            working_set_bytes: read + written,
-        })
+        Some(Cost { flops: texts * rows * columns, ..Cost::streamed(read, written) })
     }
 
     fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {

@@ -2,10 +2,9 @@
 
 use super::inputs::{self, counts, fitting_counts};
 use super::prepared::WordWork;
-use super::{Benchmark, Extensiveness, Implementation, PrepareError, Resources, Threading};
+use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources};
 use crate::document::{Case, Cost, Machine, Shape};
 use crate::kernels::quantize;
-use crate::simd::Tier;
 use crate::tensor::AlignedBuffer;
 use crate::workload::{Mismatch, OutputMut, Workload, compare_exact, compare_floats};
 
@@ -26,18 +25,8 @@ pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
     &Bits,
 ];
 
-const VECTORS: Implementation = Implementation {
-    name: "vectors",
-    tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
-    threads: Threading::Single,
-    about: "a vector of numbers narrowed at a time",
-};
-const PLAIN: Implementation = Implementation {
-    name: "plain",
-    tiers: &[Tier::Baseline],
-    threads: Threading::Single,
-    about: "ordinary loops, as the compiler builds them",
-};
+const VECTORS: Implementation = Implementation::vector("vectors", "a vector of numbers narrowed at a time");
+const PLAIN: Implementation = Implementation::plain("ordinary loops, as the compiler builds them");
 
 /// ROWSxCOLS, first in L2, then in L1, then beyond the caches of most machines.
 fn shapes_of(extensiveness: Extensiveness) -> Vec<Shape> {
@@ -78,14 +67,8 @@ impl Benchmark for Int8 {
     fn id(&self) -> &str {
         self.id
     }
-    fn about(&self) -> &str {
-        self.about
-    }
-    fn formula(&self) -> &str {
-        self.formula
-    }
-    fn implementations(&self) -> &[Implementation] {
-        &[PLAIN, VECTORS]
+    fn card(&self) -> Card {
+        Card { about: self.about, formula: self.formula, implementations: &[PLAIN, VECTORS] }
     }
     fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
         shapes_of(extensiveness)
@@ -173,14 +156,12 @@ impl Benchmark for Bits {
     fn id(&self) -> &str {
         "quantize/bits-f32"
     }
-    fn about(&self) -> &str {
-        "Numbers to one bit each, set where they are above zero; rows begin with a new word."
-    }
-    fn formula(&self) -> &str {
-        "R C comparisons; reads 4 R C bytes, writes 8 R ceil(C/64)"
-    }
-    fn implementations(&self) -> &[Implementation] {
-        &[PLAIN, VECTORS]
+    fn card(&self) -> Card {
+        Card {
+            about: "Numbers to one bit each, set where they are above zero; rows begin with a new word.",
+            formula: "R C comparisons; reads 4 R C bytes, writes 8 R ceil(C/64)",
+            implementations: &[PLAIN, VECTORS],
+        }
     }
     fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
         shapes_of(extensiveness)
@@ -194,11 +175,7 @@ impl Benchmark for Bits {
         Some(Cost {
             // A comparison a number; moving its bit to its place is not counted.
             flops: rows as f64 * columns as f64,
-            core_bytes: read + written,
-            // A store that misses reads its line first.
-            dram_bytes: read + 2.0 * written,
-            written_bytes: written,
-            working_set_bytes: read + written,
+            ..Cost::streamed(read, written)
         })
     }
 

@@ -6,7 +6,7 @@
 
 use super::inputs::{self, counts, fitting_counts};
 use super::prepared::{FloatWork, Tolerance};
-use super::{Benchmark, Extensiveness, Implementation, PrepareError, Resources, Threading};
+use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading};
 use crate::document::{Case, Cost, Machine, Shape};
 use crate::kernels::similarity::{self, Measure};
 use crate::simd::Tier;
@@ -35,30 +35,19 @@ pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
     &bits::HammingRows,
 ];
 
-const PLAIN: Implementation = Implementation {
-    name: "plain",
-    tiers: &[Tier::Baseline],
-    threads: Threading::Single,
-    about: "iterators, as the compiler builds them",
-};
+const PLAIN: Implementation = Implementation::plain("iterators, as the compiler builds them");
 const SCALAR: Implementation = Implementation {
     name: "scalar",
     tiers: &[Tier::Baseline],
     threads: Threading::Single,
     about: "one element at a time by index, each addition after the one before it",
 };
-const VECTORS: Implementation = Implementation {
-    name: "vectors",
-    tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
-    threads: Threading::Single,
-    about: "partial sums that do not wait for each other",
-};
-const FOUR_ROWS: Implementation = Implementation {
-    name: "four-rows",
-    tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
-    threads: Threading::Single,
-    about: "four rows side by side, so that a load of the query serves all of them",
-};
+const VECTORS: Implementation =
+    Implementation::vector("vectors", "partial sums that do not wait for each other");
+const FOUR_ROWS: Implementation = Implementation::vector(
+    "four-rows",
+    "four rows side by side, so that a load of the query serves all of them",
+);
 /// Both sides of a run of pairs together: half of the smallest first-level cache in use.
 const BYTES_OF_BOTH_SIDES: usize = 24 << 10;
 
@@ -90,14 +79,8 @@ impl Benchmark for Pairs {
     fn id(&self) -> &str {
         self.id
     }
-    fn about(&self) -> &str {
-        self.about
-    }
-    fn formula(&self) -> &str {
-        self.formula
-    }
-    fn implementations(&self) -> &[Implementation] {
-        self.implementations
+    fn card(&self) -> Card {
+        Card { about: self.about, formula: self.formula, implementations: self.implementations }
     }
 
     fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
@@ -185,14 +168,12 @@ impl Benchmark for DotRows {
     fn id(&self) -> &str {
         "similarity/dot-rows-f32"
     }
-    fn about(&self) -> &str {
-        "A scan: the dot products of one query with every row of a table."
-    }
-    fn formula(&self) -> &str {
-        "2 R C flops; reads 4 R C + 4 C bytes, writes 4 R"
-    }
-    fn implementations(&self) -> &[Implementation] {
-        &[PLAIN, FOUR_ROWS]
+    fn card(&self) -> Card {
+        Card {
+            about: "A scan: the dot products of one query with every row of a table.",
+            formula: "2 R C flops; reads 4 R C + 4 C bytes, writes 4 R",
+            implementations: &[PLAIN, FOUR_ROWS],
+        }
     }
 
     fn shapes(&self, machine: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
@@ -211,14 +192,7 @@ impl Benchmark for DotRows {
         let (rows, columns) = (rows as f64, columns as f64);
         // Every row once and the query once (a scan may hold it in registers or L1); a number written a row.
         let (read, written) = (4.0 * (rows + 1.0) * columns, 4.0 * rows);
-        Some(Cost {
-            flops: 2.0 * rows * columns,
-            core_bytes: read + written,
-            // A store that misses reads its line first.
-            dram_bytes: read + 2.0 * written,
-            written_bytes: written,
-            working_set_bytes: read + written,
-        })
+        Some(Cost { flops: 2.0 * rows * columns, ..Cost::streamed(read, written) })
     }
 
     fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {

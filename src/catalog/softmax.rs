@@ -2,10 +2,9 @@
 
 use super::inputs::{self, counts, fitting_counts};
 use super::prepared::{FloatWork, Tolerance};
-use super::{Benchmark, Extensiveness, Implementation, PrepareError, Resources, Threading};
+use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources};
 use crate::document::{Case, Cost, Machine, Shape};
 use crate::kernels::{activation, softmax};
-use crate::simd::Tier;
 use crate::workload::Workload;
 
 /// The family's rows.
@@ -18,27 +17,22 @@ impl Benchmark for Rows {
     fn id(&self) -> &str {
         "softmax/rows-f32"
     }
-    fn about(&self) -> &str {
-        "Rows of scores to shares that add up to one."
-    }
-    fn formula(&self) -> &str {
-        "R (20 C + 1) flops; reads 4 R C bytes, writes 4 R C"
-    }
-    fn implementations(&self) -> &[Implementation] {
-        &[
-            Implementation {
-                name: "plain",
-                tiers: &[Tier::Baseline],
-                threads: Threading::Single,
-                about: "three loops with the C library's exp, as the compiler builds them",
+    fn card(&self) -> Card {
+        Card {
+            about: "Rows of scores to shares that add up to one.",
+            formula: "R (20 C + 1) flops; reads 4 R C bytes, writes 4 R C",
+            implementations: const {
+                &[
+                    Implementation::plain(
+                        "three loops with the C library's exp, as the compiler builds them",
+                    ),
+                    Implementation::vector(
+                        "rows",
+                        "the largest, then exponentials and their sum, then one product, a vector at a time",
+                    ),
+                ]
             },
-            Implementation {
-                name: "rows",
-                tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
-                threads: Threading::Single,
-                about: "the largest, then exponentials and their sum, then one product, a vector at a time",
-            },
-        ]
+        }
     }
 
     fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
@@ -59,11 +53,7 @@ impl Benchmark for Rows {
             // A maximum, a difference, an exponential, an addition and a product a score; a division a row.
             flops: rows * ((4.0 + activation::EXP_SHARE_FLOPS) * columns + 1.0),
             // Read once and written once: the later passes over a row find it in L1.
-            core_bytes: 2.0 * side,
-            // A store that misses reads its line first.
-            dram_bytes: 3.0 * side,
-            written_bytes: side,
-            working_set_bytes: 2.0 * side,
+            ..Cost::streamed(side, side)
         })
     }
 

@@ -35,7 +35,7 @@ fn small_cases() -> Vec<(&'static dyn Benchmark, Case)> {
     for benchmark in benchmarks().filter(|b| !b.id().starts_with("embed/")) {
         let shapes = benchmark.shapes(&machine, Extensiveness::Quick);
         let Some(shape) = shapes.into_iter().min_by_key(Shape::elements) else { continue };
-        for implementation in benchmark.implementations() {
+        for implementation in benchmark.card().implementations {
             for &tier in implementation.tiers.iter().filter(|tier| tier.is_available()) {
                 let case = Case {
                     benchmark: benchmark.id().to_owned(),
@@ -64,7 +64,7 @@ fn ids_are_well_formed_and_unique() {
                 id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "/-".contains(c)),
                 "{id}"
             );
-            assert!(!benchmark.about().is_empty() && !benchmark.formula().is_empty(), "{id}");
+            assert!(!benchmark.card().about.is_empty() && !benchmark.card().formula.is_empty(), "{id}");
         }
     }
 }

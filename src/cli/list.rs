@@ -55,12 +55,12 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
 }
 
 fn write_one(benchmark: &dyn Benchmark, machine: &Machine, context: &mut Context<'_>) -> std::io::Result<()> {
-    writeln!(context.out, "  {}: {}", benchmark.id(), benchmark.about())?;
-    writeln!(context.out, "      cost    {}", benchmark.formula())?;
+    writeln!(context.out, "  {}: {}", benchmark.id(), benchmark.card().about)?;
+    writeln!(context.out, "      cost    {}", benchmark.card().formula)?;
     let shapes = benchmark.shapes(machine, Extensiveness::Default);
     let shapes: Vec<String> = shapes.iter().map(ToString::to_string).collect();
     writeln!(context.out, "      shapes  {}", shapes.join(" "))?;
-    for implementation in benchmark.implementations() {
+    for implementation in benchmark.card().implementations {
         writeln!(
             context.out,
             "      {:<12} {}  {}",
@@ -85,7 +85,7 @@ fn tiers_text(implementation: &Implementation) -> String {
 
 fn as_json(benchmark: &dyn Benchmark, machine: &Machine) -> serde_json::Value {
     let implementations: Vec<_> = benchmark
-        .implementations()
+        .card().implementations
         .iter()
         .map(|i| {
             let (here, absent): (Vec<&crate::simd::Tier>, Vec<&crate::simd::Tier>) =
@@ -108,8 +108,8 @@ fn as_json(benchmark: &dyn Benchmark, machine: &Machine) -> serde_json::Value {
         benchmark.shapes(machine, Extensiveness::Full).iter().map(ToString::to_string).collect();
     json!({
         "id": benchmark.id(),
-        "about": benchmark.about(),
-        "cost": benchmark.formula(),
+        "about": benchmark.card().about,
+        "cost": benchmark.card().formula,
         "shapes": shapes,
         "implementations": implementations,
     })

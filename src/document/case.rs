@@ -217,6 +217,19 @@ pub struct Cost {
 }
 
 impl Cost {
+    /// The bytes of work that reads `read` of them once and writes `written` once: a store that misses the caches reads
+    /// its line first.
+    #[must_use]
+    pub const fn streamed(read: f64, written: f64) -> Self {
+        Self {
+            flops: 0.0,
+            core_bytes: read + written,
+            dram_bytes: read + 2.0 * written,
+            written_bytes: written,
+            working_set_bytes: read + written,
+        }
+    }
+
     /// Arithmetic intensity in FLOP per core byte; `None` without bytes.
     #[must_use]
     pub fn intensity(&self) -> Option<f64> {

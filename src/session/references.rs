@@ -72,7 +72,8 @@ impl Reference {
     #[must_use]
     pub fn case(&self, machine: &Machine) -> Option<Case> {
         let benchmark = catalog::find(self.benchmark)?;
-        let implementation = benchmark.implementations().iter().find(|i| i.name == self.implementation)?;
+        let implementation =
+            benchmark.card().implementations.iter().find(|i| i.name == self.implementation)?;
         let tier = implementation.tiers.iter().copied().filter(|tier| tier.is_available()).max()?;
         Some(Case {
             benchmark: self.benchmark.to_owned(),

@@ -114,7 +114,7 @@ pub fn select(selection: &Selection, machine: &Machine) -> Result<Selected, Sele
 }
 
 fn check_names(selection: &Selection) -> Result<(), SelectionError> {
-    let known = || catalog::benchmarks().flat_map(|b| b.implementations()).map(|i| i.name.to_owned());
+    let known = || catalog::benchmarks().flat_map(|b| b.card().implementations).map(|i| i.name.to_owned());
     for name in &selection.implementations {
         if !known().any(|k| k == *name) {
             let near = nearest(name, known());
@@ -171,7 +171,7 @@ fn add_filter(
 fn exact_case(filter: &str) -> Option<Case> {
     let case: Case = filter.parse().ok()?;
     let benchmark = catalog::find(&case.benchmark)?;
-    let implementation = benchmark.implementations().iter().find(|i| i.name == case.implementation)?;
+    let implementation = benchmark.card().implementations.iter().find(|i| i.name == case.implementation)?;
     let tier = case.tier.ours()?;
     (implementation.tiers.contains(&tier) && benchmark.cost(&case.shape).is_some()).then_some(case)
 }
@@ -201,7 +201,7 @@ fn expand(
     let wanted = |i: &&Implementation| {
         selection.implementations.is_empty() || selection.implementations.iter().any(|n| n == i.name)
     };
-    for implementation in benchmark.implementations().iter().filter(wanted) {
+    for implementation in benchmark.card().implementations.iter().filter(wanted) {
         for tier in tiers(benchmark, implementation, selection, breadth) {
             for shape in &shapes {
                 let counts = thread_counts(benchmark, implementation, tier, selection, breadth);

@@ -379,7 +379,7 @@ mod tests {
         for text in texts.chain(suite_cases()) {
             let case: Case = text.parse().unwrap();
             let benchmark = crate::catalog::find(&case.benchmark).unwrap_or_else(|| panic!("{text}"));
-            let known = benchmark.implementations().iter().any(|i| i.name == case.implementation);
+            let known = benchmark.card().implementations.iter().any(|i| i.name == case.implementation);
             assert!(known && benchmark.cost_of(&case.implementation, &case.shape).is_some(), "{text}");
         }
         assert_eq!(suite_cases().len(), 50);

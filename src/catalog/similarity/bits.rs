@@ -2,20 +2,15 @@
 
 use super::super::inputs::{self, counts, fitting_counts};
 use super::super::prepared::WordWork;
-use super::super::{Benchmark, Extensiveness, Implementation, PrepareError, Resources, Threading};
+use super::super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources};
 use super::{BYTES_OF_BOTH_SIDES, PLAIN, rows_beyond_caches, side};
 use crate::document::{Case, Cost, Machine, Shape};
 use crate::kernels::similarity;
-use crate::simd::Tier;
 use crate::tensor::AlignedBuffer;
 use crate::workload::Workload;
 
-const COUNTED: Implementation = Implementation {
-    name: "counted",
-    tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
-    threads: Threading::Single,
-    about: "exclusive or and the tier's way to count bits",
-};
+const COUNTED: Implementation =
+    Implementation::vector("counted", "exclusive or and the tier's way to count bits");
 
 /// The most vectors on each side: 256 pairs, because one takes about a nanosecond.
 const BIT_VECTORS: usize = 16;
@@ -83,15 +78,13 @@ impl Benchmark for Hamming {
     fn id(&self) -> &str {
         "similarity/hamming-bits"
     }
-    fn about(&self) -> &str {
-        "The number of bits in which two packed vectors in L1 differ, many pairs a run."
-    }
-    fn formula(&self) -> &str {
-        "S^2 pairs of W = ceil(B/64) words, S = min(16, max(1, floor(1536 / W))); a pair: 3 W operations, reads 16 W \
-         bytes, writes 8"
-    }
-    fn implementations(&self) -> &[Implementation] {
-        &[PLAIN, COUNTED]
+    fn card(&self) -> Card {
+        Card {
+            about: "The number of bits in which two packed vectors in L1 differ, many pairs a run.",
+            formula: "S^2 pairs of W = ceil(B/64) words, S = min(16, max(1, floor(1536 / W))); a pair: 3 W operations, reads 16 W \
+         bytes, writes 8",
+            implementations: &[PLAIN, COUNTED],
+        }
     }
 
     fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
@@ -123,14 +116,12 @@ impl Benchmark for HammingRows {
     fn id(&self) -> &str {
         "similarity/hamming-rows-bits"
     }
-    fn about(&self) -> &str {
-        "A scan: the Hamming distances of one query to every row of a table of packed bits."
-    }
-    fn formula(&self) -> &str {
-        "3 R W operations, W = ceil(B/64); reads 8 (R + 1) W bytes, writes 8 R"
-    }
-    fn implementations(&self) -> &[Implementation] {
-        &[PLAIN, COUNTED]
+    fn card(&self) -> Card {
+        Card {
+            about: "A scan: the Hamming distances of one query to every row of a table of packed bits.",
+            formula: "3 R W operations, W = ceil(B/64); reads 8 (R + 1) W bytes, writes 8 R",
+            implementations: &[PLAIN, COUNTED],
+        }
     }
 
     fn shapes(&self, machine: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {

@@ -145,7 +145,7 @@ fn needed_ceilings(case: &Case, cost: &Cost, machine: &Machine) -> Vec<Case> {
                 Wanted::Peak { dtype, tier } if is_peak_of(benchmark.id(), dtype) => *tier,
                 Wanted::Bandwidth { .. } | Wanted::Peak { .. } => continue,
             };
-            let usable = benchmark.implementations().iter().filter(|i| {
+            let usable = benchmark.card().implementations.iter().filter(|i| {
                 i.tiers.contains(&tier)
                     && tier.is_available()
                     && (case.threads == NonZeroUsize::MIN || i.threads == catalog::Threading::Parallel)

@@ -47,7 +47,7 @@ pub(super) fn known_cases(baseline: &Baseline) -> (Vec<Case>, Vec<Case>) {
 fn is_known(case: &Case) -> bool {
     let Some(benchmark) = catalog::find(&case.benchmark) else { return false };
     let Some(tier) = case.tier.ours() else { return false };
-    let mut implementations = benchmark.implementations().iter();
+    let mut implementations = benchmark.card().implementations.iter();
     implementations.any(|i| i.name == case.implementation && i.tiers.contains(&tier))
         && benchmark.cost(&case.shape).is_some()
         && absent_tier(case).is_none()
