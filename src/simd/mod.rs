@@ -18,6 +18,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod baseline;
+mod columns;
 mod dot;
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -27,6 +28,7 @@ pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::{Avx512, Avx512Bf16, Avx512Vnni};
 pub use baseline::Baseline;
+pub use columns::Columns;
 pub use dot::{DotBf16Op, DotU8S8Op, dispatch_bf16, dispatch_u8s8};
 #[cfg(target_arch = "aarch64")]
 pub use neon::{Neon, NeonDotprod};

@@ -1,34 +1,22 @@
 //! The loops around the tile: columns in blocks that stay in the second-level cache, the depth in blocks that stay in
 //! the first, rows in tiles.
 
-use std::cell::RefCell;
+use std::ops::Range;
 
 use crate::simd::{Simd, SimdOp, Tier};
 
 use super::PackedMatrix;
-use super::tile::{
-    Columns, MAX_DEPTH, MAX_ROWS, Rows, Start, Target, VECTORS, load_row, multiply, tile_rows,
-};
+use super::tile::{Panel, Rows, Start, Target, VECTORS, load_row, load_whole, multiply, tile_rows};
 
 /// Bytes of the right operand that one block of columns and depth may take: most of a second-level cache of 1 MiB.
 const COLUMN_BLOCK_BYTES: usize = 640 << 10;
 
-/// Rows of C whose tiles share one walk over the right operand.
-const ROW_BLOCK: usize = 16 * MAX_ROWS;
+/// The longest block of the depth: a tile's 12 rows of it are 24 KiB, which stay in the first-level cache while panels
+/// of the right operand stream past.
+const MAX_DEPTH: usize = 512;
 
 /// Multiply-adds below which a second thread costs more than it brings (waking one takes tens of microseconds).
 const PARALLEL_WORK: usize = 8 << 20;
-
-thread_local! {
-    /// Each thread's copy of the rows of a tile: constant in size, so that the kernels allocate nothing.
-    static ROWS: RefCell<Rows> = const { RefCell::new(Rows([[0.0; MAX_DEPTH]; MAX_ROWS])) };
-}
-
-/// Lends the calling thread's copy. The body must enter its tier itself: what is written inside a closure is compiled
-/// as part of this function, which has no target features.
-pub(super) fn with_rows<T>(body: impl FnOnce(&mut Rows) -> T) -> T {
-    ROWS.with_borrow_mut(body)
-}
 
 /// Rows of C in each task of a team: all of them where threads would not pay.
 pub(super) fn rows_per_task(tier: Tier, threads: usize, m: usize, k: usize, n: usize) -> usize {
@@ -37,14 +25,16 @@ pub(super) fn rows_per_task(tier: Tier, threads: usize, m: usize, k: usize, n: u
         return m;
     }
     // A few tasks a thread let a thread that was held up do fewer; below four tiles each the walks over B add up.
-    let tasks_per_thread = (m / (threads * 4 * tile_rows(tier))).clamp(1, 4);
+    let tasks_per_thread = (m / (threads * 4 * tile_rows(tier, VECTORS))).clamp(1, 4);
     m.div_ceil(threads * tasks_per_thread)
 }
 
-/// Where blocks of the right operand come from.
+/// Where panels of the right operand come from.
 pub(super) trait Operand: Copy {
     /// Columns `panel * width..` of rows `from..from + depth`.
-    fn columns<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Columns;
+    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Panel;
+    /// The same where fewer columns exist than a panel has.
+    fn last_panel<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Panel;
 }
 
 /// A packed right operand.
@@ -53,22 +43,27 @@ pub(super) struct Packed<'a>(pub(super) &'a PackedMatrix);
 
 impl Operand for Packed<'_> {
     #[inline(always)]
-    fn columns<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Columns {
-        PackedColumns(self.0.panel(panel, from, depth))
+    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Panel {
+        PackedPanel(self.0.panel(panel, from, depth))
+    }
+    #[inline(always)]
+    fn last_panel<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Panel {
+        self.panel::<S>(panel, from, depth)
     }
 }
 
-struct PackedColumns<'a>(&'a [f32]);
+struct PackedPanel<'a>(&'a [f32]);
 
-impl Columns for PackedColumns<'_> {
+impl Panel for PackedPanel<'_> {
     #[inline(always)]
     fn depth<S: Simd>(&self) -> usize {
         self.0.len() / (VECTORS * S::LANES)
     }
     #[inline(always)]
-    fn vectors<S: Simd>(&self, simd: S, depth: usize) -> [S::F32; VECTORS] {
-        let b = &self.0[depth * VECTORS * S::LANES..][..VECTORS * S::LANES];
-        [simd.load(b), simd.load(&b[S::LANES..])]
+    fn next<S: Simd, const WIDE: usize>(&mut self, simd: S) -> Option<[S::F32; WIDE]> {
+        let (row, rest) = self.0.split_at_checked(VECTORS * S::LANES)?;
+        self.0 = rest;
+        Some(load_whole(simd, row))
     }
 }
 
@@ -79,125 +74,176 @@ pub(super) struct Strided<'a> {
     pub(super) columns: usize,
 }
 
-impl Operand for Strided<'_> {
+impl Strided<'_> {
     #[inline(always)]
-    fn columns<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Columns {
+    fn columns<S: Simd, const WHOLE: bool>(&self, panel: usize, from: usize, depth: usize) -> impl Panel {
         let column = panel * VECTORS * S::LANES;
         let width = (VECTORS * S::LANES).min(self.columns - column);
-        StridedColumns { values: self.values, columns: self.columns, column, width, from, depth }
+        let values = self.values.get(from * self.columns + column..).unwrap_or_default();
+        StridedPanel::<WHOLE> { values, columns: self.columns, width, depth }
     }
 }
 
-struct StridedColumns<'a> {
+impl Operand for Strided<'_> {
+    #[inline(always)]
+    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Panel {
+        self.columns::<S, true>(panel, from, depth)
+    }
+    #[inline(always)]
+    fn last_panel<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Panel {
+        self.columns::<S, false>(panel, from, depth)
+    }
+}
+
+/// A test of the width at every depth would cost the registers that masked loads need.
+struct StridedPanel<'a, const WHOLE: bool> {
     values: &'a [f32],
     columns: usize,
-    column: usize,
     width: usize,
-    from: usize,
     depth: usize,
 }
 
-impl Columns for StridedColumns<'_> {
+impl<const WHOLE: bool> Panel for StridedPanel<'_, WHOLE> {
     #[inline(always)]
     fn depth<S: Simd>(&self) -> usize {
         self.depth
     }
     #[inline(always)]
-    fn vectors<S: Simd>(&self, simd: S, depth: usize) -> [S::F32; VECTORS] {
-        load_row(simd, &self.values[(self.from + depth) * self.columns + self.column..][..self.width])
+    fn next<S: Simd, const WIDE: usize>(&mut self, simd: S) -> Option<[S::F32; WIDE]> {
+        let width = if WHOLE { WIDE * S::LANES } else { self.width };
+        let row = self.values.get(..width)?;
+        self.values = self.values.get(self.columns..).unwrap_or_default();
+        Some(if WHOLE { load_whole(simd, row) } else { load_row(simd, row) })
     }
 }
 
 /// `c = a b + bias` for some rows, on one thread.
+#[derive(Clone, Copy)]
 pub(super) struct Block<'a, B> {
     /// The rows of A, `depth` elements each.
     pub(super) a: &'a [f32],
+    /// How many there are.
+    pub(super) rows: usize,
     pub(super) depth: usize,
     pub(super) b: B,
     /// One number a column.
     pub(super) bias: Option<&'a [f32]>,
-    /// The rows of C, `columns` elements each.
-    pub(super) c: &'a mut [f32],
+    /// Elements of a row of C.
     pub(super) columns: usize,
-    /// Room for the rows of a tile.
-    pub(super) rows: &'a mut Rows,
 }
 
-impl<B: Operand> SimdOp for Block<'_, B> {
+/// A block with the rows of C that it writes, `columns` elements each.
+pub(super) struct Into<'a, B> {
+    pub(super) block: Block<'a, B>,
+    pub(super) c: &'a mut [f32],
+}
+
+impl<B: Operand> SimdOp for Into<'_, B> {
     type Output = ();
 
     #[inline(always)]
     fn eval<S: Simd>(self, simd: S) {
-        let width = VECTORS * S::LANES;
-        let panels = self.columns.div_ceil(width);
-        // Blocks of like width: each copies the rows of A again, which a last block of two panels would not repay.
-        let most = (COLUMN_BLOCK_BYTES / (MAX_DEPTH * width * size_of::<f32>())).max(1);
-        let panels_at_once = panels.div_ceil(panels.div_ceil(most).max(1)).max(1);
-        for (block, c) in self.c.chunks_mut((ROW_BLOCK * self.columns).max(1)).enumerate() {
-            let a = &self.a[block * ROW_BLOCK * self.depth..];
-            for first in (0..panels).step_by(panels_at_once) {
-                let panels = first..panels.min(first + panels_at_once);
-                let part = Part { a, depth: self.depth, b: self.b, bias: self.bias, columns: self.columns };
-                part.multiply(simd, panels, self.rows, c);
-            }
-        }
-    }
-}
-
-/// What every tile of a block of rows shares.
-struct Part<'a, B> {
-    a: &'a [f32],
-    depth: usize,
-    b: B,
-    bias: Option<&'a [f32]>,
-    columns: usize,
-}
-
-impl<B: Operand> Part<'_, B> {
-    /// All depths and rows of the given panels of columns.
-    #[inline(always)]
-    fn multiply<S: Simd>(&self, simd: S, panels: std::ops::Range<usize>, copy: &mut Rows, c: &mut [f32]) {
-        let width = VECTORS * S::LANES;
-        let m = c.len() / self.columns.max(1);
+        let Self { block, c } = self;
+        let panels = block.columns.div_ceil(VECTORS * S::LANES);
         // Blocks of like depth, whole vectors long, and at least one, so that an empty depth still writes C.
-        let blocks = self.depth.div_ceil(MAX_DEPTH).max(1);
-        let block = self.depth.div_ceil(blocks).next_multiple_of(16).max(1);
-        let tiles = m.div_ceil(tile_rows(S::TIER)).max(1);
-        for from in (0..self.depth.max(1)).step_by(block) {
-            let depth = block.min(self.depth - from);
-            for tile in 0..tiles {
-                // Tiles of like height: a last one of two rows would run at a fraction of the speed.
-                let top = tile * m / tiles;
-                let rows = (tile + 1) * m / tiles - top;
-                copy_rows(simd, &self.a[top * self.depth + from..], self.depth, depth, &mut copy.0[..rows]);
-                for panel in panels.clone() {
-                    let column = panel * width;
-                    let tile_width = width.min(self.columns - column);
-                    let start = match self.bias {
-                        _ if from > 0 => Start::Sum,
-                        Some(bias) => Start::Bias(&bias[column..][..tile_width]),
-                        None => Start::Zero,
-                    };
-                    let c = &mut c[top * self.columns + column..];
-                    let mut target = Target { c, stride: self.columns, width: tile_width };
-                    multiply(simd, rows, copy, &self.b.columns::<S>(panel, from, depth), start, &mut target);
-                }
+        let blocks = block.depth.div_ceil(MAX_DEPTH).max(1);
+        let depth = if blocks == 1 { block.depth } else { block.depth.div_ceil(blocks) };
+        let depth = depth.next_multiple_of(16).max(1);
+        let panel_bytes = depth * VECTORS * S::LANES * size_of::<f32>();
+        let panels_at_once = if panels * panel_bytes <= COLUMN_BLOCK_BYTES {
+            panels.max(1)
+        } else {
+            // Of like width: each walks over A again.
+            panels.div_ceil((panels * panel_bytes).div_ceil(COLUMN_BLOCK_BYTES))
+        };
+        for first in (0..panels).step_by(panels_at_once) {
+            let panels = first..panels.min(first + panels_at_once);
+            for from in (0..block.depth.max(1)).step_by(depth) {
+                block.multiply(simd, panels.clone(), from..block.depth.min(from + depth), c);
             }
         }
     }
 }
 
-/// Copies `depth` elements of each row, `stride` apart. Not `copy_from_slice`: a call for each short row shows.
-#[inline(always)]
-fn copy_rows<S: Simd>(simd: S, a: &[f32], stride: usize, depth: usize, to: &mut [[f32; MAX_DEPTH]]) {
-    for (row, to) in to.iter_mut().enumerate() {
-        let from = &a[row * stride..][..depth];
-        let whole = depth / S::LANES * S::LANES;
-        let vectors = from.chunks_exact(S::LANES).zip(to.chunks_exact_mut(S::LANES));
-        for (from, to) in vectors {
-            simd.store(simd.load(from), to);
+impl<B: Operand> Block<'_, B> {
+    /// All rows of the given panels of columns, over a block of the depth.
+    #[inline(always)]
+    fn multiply<S: Simd>(&self, simd: S, panels: Range<usize>, depths: Range<usize>, c: &mut [f32]) {
+        let mut tiles = Tiles::new(self.rows, tile_rows(S::TIER, self.vectors::<S>()));
+        while let Some(rows) = tiles.next() {
+            let values = &self.a[(rows.start * self.depth + depths.start).min(self.a.len())..];
+            let a = Rows { values, stride: self.depth, count: rows.len() };
+            let c = &mut c[rows.start * self.columns..];
+            self.row_of_tiles(simd, a, panels.clone(), depths.clone(), c);
         }
-        let rest = simd.load_partial(&from[whole..]);
-        simd.store_partial(rest, &mut to[whole..depth]);
+    }
+
+    /// Vectors of the widest tile.
+    #[inline(always)]
+    fn vectors<S: Simd>(&self) -> usize {
+        if self.columns <= S::LANES { 1 } else { VECTORS }
+    }
+
+    /// One tile after the other along the columns; `c` begins with the first of their rows.
+    #[inline(always)]
+    fn row_of_tiles<S: Simd>(
+        &self,
+        simd: S,
+        a: Rows<'_>,
+        panels: Range<usize>,
+        depths: Range<usize>,
+        c: &mut [f32],
+    ) {
+        let width = VECTORS * S::LANES;
+        for panel in panels {
+            let column = panel * width;
+            let tile_width = width.min(self.columns - column);
+            let start = match self.bias {
+                _ if depths.start > 0 => Start::Sum,
+                Some(bias) => Start::Bias(&bias[column..][..tile_width]),
+                None => Start::Zero,
+            };
+            let mut target = Target { c: &mut c[column..], stride: self.columns, width: tile_width };
+            let (from, depth) = (depths.start, depths.len());
+            if tile_width.is_multiple_of(S::LANES) {
+                multiply(simd, a, self.b.panel::<S>(panel, from, depth), start, &mut target);
+            } else {
+                multiply(simd, a, self.b.last_panel::<S>(panel, from, depth), start, &mut target);
+            }
+        }
+    }
+}
+
+/// The rows of each tile in turn. Tiles are of like height: a last one of two rows would run at a fraction of the speed.
+struct Tiles {
+    start: usize,
+    height: usize,
+    /// Tiles that are a row higher.
+    higher: usize,
+    rows: usize,
+}
+
+impl Tiles {
+    #[inline(always)]
+    fn new(rows: usize, most: usize) -> Self {
+        // A division takes as long as a tile of a small product.
+        let (height, higher) = if rows <= most {
+            (rows, 0)
+        } else {
+            let tiles = rows.div_ceil(most);
+            (rows / tiles, rows % tiles)
+        };
+        Self { start: 0, height, higher, rows }
+    }
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Range<usize>> {
+        if self.start >= self.rows {
+            return None;
+        }
+        let start = self.start;
+        self.start += self.height + usize::from(self.higher > 0);
+        self.higher = self.higher.saturating_sub(1);
+        Some(start..self.start.min(self.rows))
     }
 }

@@ -12,7 +12,7 @@ mod block;
 mod pack;
 mod tile;
 
-use block::{Block, Packed, Strided, rows_per_task, with_rows};
+use block::{Block, Into, Packed, Strided, rows_per_task};
 pub use pack::{Layout, PackedMatrix};
 
 /// `C = A B + bias` in f64: the right answer.
@@ -72,7 +72,8 @@ pub fn gemm_direct(
 ) -> Result<(), TierUnavailable> {
     let b = Strided { values: &b[..k * n], columns: n };
     let (a, c) = (&a[..m * k], &mut c[..m * n]);
-    with_rows(|rows| dispatch(tier, Block { a, depth: k, b, bias: None, c, columns: n, rows }))
+    let block = Block { a, rows: m, depth: k, b, bias: None, columns: n };
+    dispatch(tier, Into { block, c })
 }
 
 /// `C = A B + bias` with `b` packed before: `a` is `m x b.k()`, `c` is `m x b.n()`, `bias` has `b.n()` elements.
@@ -105,10 +106,15 @@ impl SimdOp for Gemm<'_> {
         let Self { team, a, m, b, bias, c } = self;
         let (k, n) = (b.k(), b.n());
         let rows = rows_per_task(S::TIER, team.threads().get(), m, k, n);
+        let block = Block { a, rows: m, depth: k, b: Packed(b), bias, columns: n };
+        if rows >= m {
+            return simd.run(Into { block, c });
+        }
         let Some(elements) = std::num::NonZeroUsize::new(rows * n) else { return };
         team.for_each_chunk(c, elements, |task, c| {
-            let a = &a[task * rows * k..][..c.len() / n * k];
-            with_rows(|rows| simd.run(Block { a, depth: k, b: Packed(b), bias, c, columns: n, rows }));
+            let (first, rows) = (task * rows, c.len() / n);
+            let block = Block { a: &a[first * k..], rows, ..block };
+            simd.run(Into { block, c });
         });
     }
 }

@@ -1,31 +1,26 @@
-//! The register tile: a few rows of C, two vectors wide, kept in registers over one block of the depth.
+//! The register tile: a few rows of C, one or two vectors wide, kept in registers over one block of the depth.
 
-use crate::simd::{Simd, Tier};
+use crate::simd::{Columns, Simd, Tier};
 
-/// Vectors of a tile's row.
+/// Vectors of a panel's row: the widest tile.
 pub(super) const VECTORS: usize = 2;
 
-/// The most rows that any tier's tile has.
-pub(super) const MAX_ROWS: usize = 14;
+/// C is needed when the depth is done: where that is some hundred cycles away, its lines are asked for before.
+const FETCHES_C_FROM: usize = 48;
 
-/// The longest block of the depth: 14 rows of it are 21 KiB, which stay in the first-level cache while panels of the
-/// right operand stream past.
-pub(super) const MAX_DEPTH: usize = 384;
-
-/// Rows of `A` as the tile reads them: each contiguous, at a stride that the compiler knows and that no power-of-two
-/// matrix can turn into cache-set conflicts.
-#[derive(Debug)]
-#[repr(align(64))]
-pub(super) struct Rows(pub(super) [[f32; MAX_DEPTH]; MAX_ROWS]);
-
-/// Rows of the tile: the accumulators, one row of `B` and one broadcast fill the registers (32 with AVX-512 and NEON,
-/// 16 otherwise, where the baseline also needs one for the product).
-pub(super) const fn tile_rows(tier: Tier) -> usize {
-    match tier.f32_tier() {
-        Tier::Avx512 | Tier::Avx512vnni | Tier::Avx512bf16 => 14,
-        Tier::Neon | Tier::NeonDotprod => 12,
-        Tier::Avx2 => 6,
-        Tier::Baseline | Tier::Sse41 => 4,
+/// Rows of a tile so many vectors wide: the accumulators, one row of `B` and two broadcasts fit the registers (32 with
+/// AVX-512 and NEON, 16 otherwise, where the baseline also needs one for the product), and with AVX-512 the addresses of
+/// the rows the others. A narrow tile has more rows, up to where each of its loads serves too little arithmetic.
+pub(super) const fn tile_rows(tier: Tier, vectors: usize) -> usize {
+    match (tier.f32_tier(), vectors) {
+        (Tier::Avx512 | Tier::Avx512vnni | Tier::Avx512bf16, 1) => 16,
+        (Tier::Avx512 | Tier::Avx512vnni | Tier::Avx512bf16, _) => 12,
+        (Tier::Neon | Tier::NeonDotprod, 1) => 16,
+        (Tier::Neon | Tier::NeonDotprod, _) => 12,
+        (Tier::Avx2, 1) => 12,
+        (Tier::Avx2, _) => 6,
+        (Tier::Baseline | Tier::Sse41, 1) => 8,
+        (Tier::Baseline | Tier::Sse41, _) => 4,
     }
 }
 
@@ -50,93 +45,123 @@ pub(super) struct Target<'a> {
     pub(super) width: usize,
 }
 
-/// The right operand's two vectors at each depth of a block.
-pub(super) trait Columns {
-    /// How many depths there are.
-    fn depth<S: Simd>(&self) -> usize;
-    /// The vectors at one depth.
-    fn vectors<S: Simd>(&self, simd: S, depth: usize) -> [S::F32; VECTORS];
+/// Rows of A over one block of the depth, where they lie.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    /// From the tile's first element on.
+    pub(super) values: &'a [f32],
+    /// Elements from row to row.
+    pub(super) stride: usize,
+    /// How many there are.
+    pub(super) count: usize,
 }
 
-/// `target = start + a b` for `rows` rows (at most `tile_rows` of the tier; more are not computed).
+/// The right operand's columns of a tile, read depth by depth. No iterator of the standard library: what its adapters do
+/// not inline has lost the tier.
+pub(super) trait Panel {
+    /// How many depths are left.
+    fn depth<S: Simd>(&self) -> usize;
+    /// The first vectors at the next depth.
+    fn next<S: Simd, const WIDE: usize>(&mut self, simd: S) -> Option<[S::F32; WIDE]>;
+}
+
+/// `target = start + a b` for at most `tile_rows` rows of the tier; more are not computed.
 #[inline(always)]
-pub(super) fn multiply<S: Simd, B: Columns>(
+pub(super) fn multiply<S: Simd, B: Panel>(
     simd: S,
-    rows: usize,
-    a: &Rows,
-    b: &B,
+    a: Rows<'_>,
+    b: B,
     start: Start<'_>,
     target: &mut Target<'_>,
 ) {
     macro_rules! tiles {
-        ($($rows:literal)*) => {
-            match rows {
-                $($rows if const { $rows <= tile_rows(S::TIER) } => {
-                    tile::<S, B, $rows>(simd, a, b, start, target);
+        ($wide:literal: $($rows:literal)*) => {
+            match a.count {
+                $($rows if const { $rows <= tile_rows(S::TIER, $wide) } => {
+                    tile::<S, B, $rows, $wide>(simd, a, b, start, target);
                 })*
                 _ => {}
             }
         };
     }
-    tiles!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+    if target.width <= S::LANES {
+        tiles!(1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
+    } else {
+        tiles!(2: 1 2 3 4 5 6 7 8 9 10 11 12);
+    }
 }
 
 #[inline(always)]
-fn tile<S: Simd, B: Columns, const ROWS: usize>(
+fn tile<S: Simd, B: Panel, const ROWS: usize, const WIDE: usize>(
     simd: S,
-    a: &Rows,
-    b: &B,
+    a: Rows<'_>,
+    mut b: B,
     start: Start<'_>,
     target: &mut Target<'_>,
 ) {
     let first = match start {
         Start::Bias(bias) => load_row(simd, bias),
-        Start::Zero | Start::Sum => [simd.zero(); VECTORS],
+        Start::Zero | Start::Sum => [simd.zero(); WIDE],
     };
-    // C is needed when the depth is done: its lines are asked for now.
-    for row in 0..ROWS {
-        let c = target.c.get(row * target.stride..).unwrap_or_default();
-        simd.prefetch(c);
-        simd.prefetch(c.get(S::LANES..).unwrap_or_default());
-    }
-    let mut sums = [first; ROWS];
-    for depth in 0..b.depth::<S>().min(MAX_DEPTH) {
-        let b = b.vectors(simd, depth);
-        for (a, sums) in a.0.iter().zip(&mut sums) {
-            let a = simd.splat(a[depth]);
-            for (sum, b) in sums.iter_mut().zip(b) {
-                *sum = simd.mul_add(a, b, *sum);
+    let depth = b.depth::<S>();
+    if depth >= FETCHES_C_FROM {
+        for row in 0..ROWS {
+            let c = target.c.get(row * target.stride..).unwrap_or_default();
+            for vector in 0..WIDE {
+                simd.prefetch(c.get(vector * S::LANES..).unwrap_or_default());
             }
         }
     }
-    let width = target.width.min(VECTORS * S::LANES);
-    for (row, sums) in sums.into_iter().enumerate() {
-        let c = &mut target.c[row * target.stride..][..width];
-        let sums = match start {
-            Start::Sum => {
-                let before = load_row(simd, c);
-                [simd.add(before[0], sums[0]), simd.add(before[1], sums[1])]
+    let mut sums = [first; ROWS];
+    let mut columns = Columns::<ROWS>::new(a.values, a.stride, depth);
+    while let (Some(a), Some(b)) = (columns.next(), b.next::<S, WIDE>(simd)) {
+        for row in 0..ROWS {
+            let a = simd.splat(a[row]);
+            for vector in 0..WIDE {
+                sums[row][vector] = simd.mul_add(a, b[vector], sums[row][vector]);
             }
-            Start::Zero | Start::Bias(_) => sums,
-        };
-        if width == VECTORS * S::LANES {
-            simd.store(sums[0], c);
-            simd.store(sums[1], &mut c[S::LANES..]);
+        }
+    }
+    let width = target.width.min(WIDE * S::LANES);
+    for (row, mut sums) in sums.into_iter().enumerate() {
+        let c = &mut target.c[row * target.stride..][..width];
+        if matches!(start, Start::Sum) {
+            let before: [S::F32; WIDE] = load_row(simd, c);
+            for (sum, before) in sums.iter_mut().zip(before) {
+                *sum = simd.add(before, *sum);
+            }
+        }
+        if width == WIDE * S::LANES {
+            for (sum, c) in sums.into_iter().zip(c.chunks_exact_mut(S::LANES)) {
+                simd.store(sum, c);
+            }
         } else {
-            let (low, high) = c.split_at_mut(width.min(S::LANES));
-            simd.store_partial(sums[0], low);
-            simd.store_partial(sums[1], high);
+            for (sum, c) in sums.into_iter().zip(c.chunks_mut(S::LANES)) {
+                simd.store_partial(sum, c);
+            }
         }
     }
 }
 
-/// Two vectors from at most as many elements; the rest is zero.
+/// So many vectors from at least as many elements.
 #[inline(always)]
-pub(super) fn load_row<S: Simd>(simd: S, from: &[f32]) -> [S::F32; VECTORS] {
-    if from.len() >= VECTORS * S::LANES {
-        [simd.load(from), simd.load(&from[S::LANES..])]
-    } else {
-        let (low, high) = from.split_at(from.len().min(S::LANES));
-        [simd.load_partial(low), simd.load_partial(high)]
+pub(super) fn load_whole<S: Simd, const WIDE: usize>(simd: S, from: &[f32]) -> [S::F32; WIDE] {
+    let mut row = [simd.zero(); WIDE];
+    for (vector, loaded) in row.iter_mut().enumerate() {
+        *loaded = simd.load(&from[vector * S::LANES..]);
     }
+    row
+}
+
+/// So many vectors from at most as many elements; the rest is zero.
+#[inline(always)]
+pub(super) fn load_row<S: Simd, const WIDE: usize>(simd: S, from: &[f32]) -> [S::F32; WIDE] {
+    if from.len() >= WIDE * S::LANES {
+        return load_whole(simd, from);
+    }
+    let mut row = [simd.zero(); WIDE];
+    for (vector, loaded) in row.iter_mut().enumerate() {
+        *loaded = simd.load_partial(from.get(vector * S::LANES..).unwrap_or_default());
+    }
+    row
 }
