@@ -9,10 +9,16 @@ use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};
 use crate::sys::Team;
 
 mod block;
+mod dynamic;
+mod int8;
 mod pack;
 mod tile;
 
 use block::{Block, Packed, Strided, rows_per_task, with_rows};
+pub use dynamic::{
+    PackedInt8, linear_dynamic, plain_linear_dynamic, quantize_channels, reference_linear_dynamic,
+};
+pub use int8::{LeftByte, PackedBytes, gemm_bytes, plain_gemm_bytes, reference_gemm_bytes};
 pub use pack::{Layout, PackedMatrix};
 
 /// `C = A B + bias` in f64: the right answer.
