@@ -262,6 +262,15 @@ impl Simd for Avx2 {
         avx2!(_mm256_castsi256_ps(wide))
     }
     #[inline(always)]
+    fn load_bf16_pairs(self, from: &[u16]) -> (__m256, __m256) {
+        let from = &from[..16];
+        // SAFETY: thirty-two bytes are readable at `from`.
+        let pairs = unsafe { _mm256_loadu_si256(from.as_ptr().cast()) };
+        let odd = avx2!(_mm256_and_si256(pairs, _mm256_set1_epi32(-0x1_0000)));
+        let even = avx2!(_mm256_slli_epi32::<16>(pairs));
+        (avx2!(_mm256_castsi256_ps(even)), avx2!(_mm256_castsi256_ps(odd)))
+    }
+    #[inline(always)]
     fn xor_popcount(self, a: &[u64], b: &[u64]) -> u64 {
         // With POPCNT enabled this is one instruction a word, which AVX2's byte shuffle beats only on long rows.
         a.iter().zip(b).map(|(a, b)| u64::from((a ^ b).count_ones())).sum()

@@ -269,6 +269,15 @@ macro_rules! implement_simd {
                 avx512!(_mm512_castsi512_ps(wide))
             }
             #[inline(always)]
+            fn load_bf16_pairs(self, from: &[u16]) -> (__m512, __m512) {
+                let from = &from[..32];
+                // SAFETY: sixty-four bytes are readable at `from`.
+                let pairs = unsafe { _mm512_loadu_epi16(from.as_ptr().cast()) };
+                let odd = avx512!(_mm512_and_si512(pairs, _mm512_set1_epi32(-0x1_0000)));
+                let even = avx512!(_mm512_slli_epi32::<16>(pairs));
+                (avx512!(_mm512_castsi512_ps(even)), avx512!(_mm512_castsi512_ps(odd)))
+            }
+            #[inline(always)]
             fn xor_popcount(self, a: &[u64], b: &[u64]) -> u64 {
                 avx512!(xor_popcount(a, b))
             }
@@ -389,8 +398,7 @@ impl DotBf16 for Avx512Bf16 {
         unsafe { _mm512_loadu_epi16(from.as_ptr().cast()) }
     }
     #[inline(always)]
-    fn splat_pair(self, [first, second]: [u16; 2]) -> __m512i {
-        let pair = u32::from(first) | u32::from(second) << 16;
+    fn splat_pair(self, pair: u32) -> __m512i {
         self.splat_i32(pair.cast_signed())
     }
     #[inline(always)]

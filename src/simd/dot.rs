@@ -62,10 +62,6 @@ impl<T: DotU8S8, O: DotU8S8Op> SimdOp for WithBytes<T, O> {
 }
 
 /// As [`WithBytes`], for bfloat16.
-#[cfg_attr(
-    not(target_arch = "x86_64"),
-    expect(dead_code, reason = "no other architecture has a token with it yet")
-)]
 pub(super) struct WithBf16<S, O>(pub(super) S, pub(super) O);
 
 impl<T: DotBf16, O: DotBf16Op> SimdOp for WithBf16<T, O> {

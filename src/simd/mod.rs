@@ -341,6 +341,8 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     fn load_i8(self, from: &[i8]) -> Self::I32;
     /// The first `LANES` bfloat16 numbers of `from` (their bits), widened.
     fn load_bf16(self, from: &[u16]) -> Self::F32;
+    /// The even and the odd ones of the first `2 * LANES` bfloat16 numbers of `from` (their bits), widened.
+    fn load_bf16_pairs(self, from: &[u16]) -> (Self::F32, Self::F32);
 
     /// Number of set bits in `a[i] ^ b[i]`, summed over the slices (of equal length).
     fn xor_popcount(self, a: &[u64], b: &[u64]) -> u64;
@@ -398,8 +400,8 @@ pub trait DotBf16: Simd {
     }
     /// The first `2 * LANES` numbers (their bits).
     fn load_pairs(self, from: &[u16]) -> Self::Bf16;
-    /// The same pair in every lane.
-    fn splat_pair(self, pair: [u16; 2]) -> Self::Bf16;
+    /// The same pair in every lane, the first number in the lower half.
+    fn splat_pair(self, pair: u32) -> Self::Bf16;
     /// Lane `i`: `acc[i] + a[2i] * b[2i] + a[2i+1] * b[2i+1]`.
     fn dot_bf16(self, acc: Self::F32, a: Self::Bf16, b: Self::Bf16) -> Self::F32;
 }

@@ -264,6 +264,16 @@ macro_rules! implement_simd {
                 neon!(vreinterpretq_f32_u32(wide))
             }
             #[inline(always)]
+            fn load_bf16_pairs(self, from: &[u16]) -> (float32x4_t, float32x4_t) {
+                let from = &from[..8];
+                // SAFETY: sixteen bytes are readable at `from`.
+                let pairs = unsafe { vld1q_u16(from.as_ptr()) };
+                let pairs = neon!(vreinterpretq_u32_u16(pairs));
+                let odd = neon!(vandq_u32(pairs, vdupq_n_u32(0xFFFF_0000)));
+                let even = neon!(vshlq_n_u32::<16>(pairs));
+                (neon!(vreinterpretq_f32_u32(even)), neon!(vreinterpretq_f32_u32(odd)))
+            }
+            #[inline(always)]
             fn xor_popcount(self, a: &[u64], b: &[u64]) -> u64 {
                 let (a_chunks, b_chunks) = (a.as_chunks::<2>(), b.as_chunks::<2>());
                 let mut total = 0;

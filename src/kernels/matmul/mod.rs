@@ -8,12 +8,14 @@
 use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};
 use crate::sys::Team;
 
+mod bf16;
 mod block;
 mod dynamic;
 mod int8;
 mod pack;
 mod tile;
 
+pub use bf16::{Bf16Method, PackedBf16, gemm_bf16, plain_gemm_bf16, widen_bf16};
 use block::{Block, Packed, Strided, rows_per_task, with_rows};
 pub use dynamic::{
     PackedInt8, linear_dynamic, plain_linear_dynamic, quantize_channels, reference_linear_dynamic,
