@@ -357,10 +357,4 @@ impl DotU8S8 for Avx2 {
         self.store_i32(a, &mut lanes);
         lanes.into_iter().fold(lanes[0], i32::max)
     }
-    #[inline(always)]
-    fn two_bits<const SHIFT: u32>(self, a: __m256i) -> __m256i {
-        let three = avx2!(_mm256_set1_epi8(3));
-        let count = avx2!(_mm_cvtsi32_si128(SHIFT.cast_signed()));
-        avx2!(_mm256_and_si256(_mm256_srl_epi16(a, count), three))
-    }
 }

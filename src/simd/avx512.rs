@@ -381,11 +381,6 @@ impl DotU8S8 for Avx512Vnni {
     fn largest_i32(self, a: __m512i) -> i32 {
         avx512!(_mm512_reduce_max_epi32(a))
     }
-    #[inline(always)]
-    fn two_bits<const SHIFT: u32>(self, a: __m512i) -> __m512i {
-        let three = avx512!(_mm512_set1_epi8(3));
-        avx512!(_mm512_and_si512(_mm512_srli_epi16::<SHIFT>(a), three))
-    }
 }
 
 impl DotBf16 for Avx512Bf16 {

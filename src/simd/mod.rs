@@ -385,8 +385,6 @@ pub trait DotU8S8: Simd {
     fn larger_magnitude(self, top: Self::I32, x: Self::F32) -> Self::I32;
     /// The largest lane, none of them negative.
     fn largest_i32(self, a: Self::I32) -> i32;
-    /// Two bits of every byte: `shift` must be 0, 2, 4 or 6.
-    fn two_bits<const SHIFT: u32>(self, a: Self::Bytes) -> Self::Bytes;
 }
 
 /// Tiers with a dot product of bfloat16 pairs into single-precision lanes.

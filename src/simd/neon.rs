@@ -398,14 +398,4 @@ impl DotU8S8 for NeonDotprod {
     fn largest_i32(self, a: int32x4_t) -> i32 {
         neon!(vmaxvq_s32(a))
     }
-    #[inline(always)]
-    fn two_bits<const SHIFT: u32>(self, a: uint8x16_t) -> uint8x16_t {
-        let shifted = match SHIFT {
-            2 => neon!(vshrq_n_u8::<2>(a)),
-            4 => neon!(vshrq_n_u8::<4>(a)),
-            6 => neon!(vshrq_n_u8::<6>(a)),
-            _ => a,
-        };
-        neon!(vandq_u8(shifted, vdupq_n_u8(3)))
-    }
 }
