@@ -8,8 +8,13 @@ use crate::sys::Team;
 use crate::tensor::AlignedBuffer;
 use crate::workload::{Mismatch, OutputMut, Workload, compare_floats};
 
+mod bf16;
+mod dynamic;
+mod int8;
+
 /// The family's rows.
-pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[&GemmF32];
+pub(super) static BENCHMARKS: &[&dyn Benchmark] =
+    &[&GemmF32, &int8::GEMM_U8S8, &int8::GEMM_S8S8, &bf16::GemmBf16, &dynamic::LinearDynamic];
 
 const PLAIN: &str = "plain";
 const DIRECT: &str = "direct";

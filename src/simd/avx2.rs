@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Asked, Simd, SimdOp, Tier};
+use super::{Asked, DotU8S8, Simd, SimdOp, Tier};
 
 /// Proof that the CPU has AVX2, FMA, F16C and POPCNT.
 #[derive(Debug, Clone, Copy)]
@@ -262,8 +262,99 @@ impl Simd for Avx2 {
         avx2!(_mm256_castsi256_ps(wide))
     }
     #[inline(always)]
+    fn load_bf16_pairs(self, from: &[u16]) -> (__m256, __m256) {
+        let from = &from[..16];
+        // SAFETY: thirty-two bytes are readable at `from`.
+        let pairs = unsafe { _mm256_loadu_si256(from.as_ptr().cast()) };
+        let odd = avx2!(_mm256_and_si256(pairs, _mm256_set1_epi32(-0x1_0000)));
+        let even = avx2!(_mm256_slli_epi32::<16>(pairs));
+        (avx2!(_mm256_castsi256_ps(even)), avx2!(_mm256_castsi256_ps(odd)))
+    }
+    #[inline(always)]
     fn xor_popcount(self, a: &[u64], b: &[u64]) -> u64 {
         // With POPCNT enabled this is one instruction a word, which AVX2's byte shuffle beats only on long rows.
         a.iter().zip(b).map(|(a, b)| u64::from((a ^ b).count_ones())).sum()
+    }
+}
+
+impl DotU8S8 for Avx2 {
+    type Bytes = __m256i;
+    const LEFT_IS_SIGNED: bool = false;
+
+    #[inline(always)]
+    fn load_bytes(self, from: &[u8]) -> __m256i {
+        let from = &from[..32];
+        // SAFETY: thirty-two bytes are readable at `from`.
+        unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    fn load_signed_bytes(self, from: &[i8]) -> __m256i {
+        let from = &from[..32];
+        // SAFETY: thirty-two bytes are readable at `from`.
+        unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    fn prefetch_line<T>(self, at: &[T]) {
+        if let Some(first) = at.first() {
+            // SAFETY: a prefetch of any address is harmless, and this one is readable.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(first).cast()) }
+        }
+    }
+    #[inline(always)]
+    fn xor_bytes(self, a: __m256i, b: __m256i) -> __m256i {
+        avx2!(_mm256_xor_si256(a, b))
+    }
+    #[inline(always)]
+    fn store_bytes(self, value: __m256i, to: &mut [u8]) {
+        let to = &mut to[..32];
+        // SAFETY: thirty-two bytes are writable at `to`.
+        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), value) }
+    }
+    #[inline(always)]
+    fn splat_bytes(self, four: [u8; 4]) -> __m256i {
+        self.splat_i32(i32::from_le_bytes(four))
+    }
+    #[inline(always)]
+    fn dot_u8s8(self, acc: __m256i, a: __m256i, b: __m256i) -> __m256i {
+        // VPMADDUBSW would saturate the sum of two products at 16 bits: bytes are widened first, the even and the odd
+        // ones apart. The compiler widens an operand that several products share once.
+        let low_byte = avx2!(_mm256_set1_epi16(0xFF));
+        let even_a = avx2!(_mm256_and_si256(a, low_byte));
+        let odd_a = avx2!(_mm256_srli_epi16::<8>(a));
+        let even_b = avx2!(_mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(b)));
+        let odd_b = avx2!(_mm256_srai_epi16::<8>(b));
+        let even = avx2!(_mm256_madd_epi16(even_a, even_b));
+        let odd = avx2!(_mm256_madd_epi16(odd_a, odd_b));
+        self.add_i32(self.add_i32(acc, even), odd)
+    }
+    #[inline(always)]
+    fn dot_u7s8(self, acc: __m256i, a: __m256i, b: __m256i) -> __m256i {
+        // Two products of at most 127 * 128 do not saturate.
+        let pairs = avx2!(_mm256_maddubs_epi16(a, b));
+        let ones = avx2!(_mm256_set1_epi16(1));
+        self.add_i32(acc, avx2!(_mm256_madd_epi16(pairs, ones)))
+    }
+    #[inline(always)]
+    fn dot_native(self, acc: __m256i, a: __m256i, b: __m256i) -> __m256i {
+        self.dot_u8s8(acc, a, b)
+    }
+    #[inline(always)]
+    fn lowest_bytes(self, vectors: [__m256; 4]) -> __m256i {
+        let byte = self.splat_i32(0xFF);
+        let [a, b, c, d] = vectors.map(|x| avx2!(_mm256_and_si256(_mm256_castps_si256(x), byte)));
+        let low = avx2!(_mm256_or_si256(a, _mm256_slli_epi32::<8>(b)));
+        let high = avx2!(_mm256_or_si256(c, _mm256_slli_epi32::<8>(d)));
+        avx2!(_mm256_or_si256(low, _mm256_slli_epi32::<16>(high)))
+    }
+    #[inline(always)]
+    fn larger_magnitude(self, top: __m256i, x: __m256) -> __m256i {
+        let magnitude = avx2!(_mm256_castps_si256(self.abs(x)));
+        avx2!(_mm256_max_epi32(top, magnitude))
+    }
+    #[inline(always)]
+    fn largest_i32(self, a: __m256i) -> i32 {
+        let mut lanes = [0; 8];
+        self.store_i32(a, &mut lanes);
+        lanes.into_iter().fold(lanes[0], i32::max)
     }
 }

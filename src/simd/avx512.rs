@@ -269,6 +269,15 @@ macro_rules! implement_simd {
                 avx512!(_mm512_castsi512_ps(wide))
             }
             #[inline(always)]
+            fn load_bf16_pairs(self, from: &[u16]) -> (__m512, __m512) {
+                let from = &from[..32];
+                // SAFETY: sixty-four bytes are readable at `from`.
+                let pairs = unsafe { _mm512_loadu_epi16(from.as_ptr().cast()) };
+                let odd = avx512!(_mm512_and_si512(pairs, _mm512_set1_epi32(-0x1_0000)));
+                let even = avx512!(_mm512_slli_epi32::<16>(pairs));
+                (avx512!(_mm512_castsi512_ps(even)), avx512!(_mm512_castsi512_ps(odd)))
+            }
+            #[inline(always)]
             fn xor_popcount(self, a: &[u64], b: &[u64]) -> u64 {
                 avx512!(xor_popcount(a, b))
             }
@@ -306,6 +315,7 @@ fn xor_popcount(a: &[u64], b: &[u64]) -> u64 {
 
 impl DotU8S8 for Avx512Vnni {
     type Bytes = __m512i;
+    const LEFT_IS_SIGNED: bool = false;
 
     #[inline(always)]
     fn load_bytes(self, from: &[u8]) -> __m512i {
@@ -321,6 +331,56 @@ impl DotU8S8 for Avx512Vnni {
     fn dot_u7s8(self, acc: __m512i, a: __m512i, b: __m512i) -> __m512i {
         self.dot_u8s8(acc, a, b)
     }
+    #[inline(always)]
+    fn dot_native(self, acc: __m512i, a: __m512i, b: __m512i) -> __m512i {
+        self.dot_u8s8(acc, a, b)
+    }
+    #[inline(always)]
+    fn load_signed_bytes(self, from: &[i8]) -> __m512i {
+        let from = &from[..64];
+        // SAFETY: sixty-four bytes are readable at `from`.
+        unsafe { _mm512_loadu_epi8(from.as_ptr()) }
+    }
+    #[inline(always)]
+    fn prefetch_line<T>(self, at: &[T]) {
+        if let Some(first) = at.first() {
+            // SAFETY: a prefetch of any address is harmless, and this one is readable.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(first).cast()) }
+        }
+    }
+    #[inline(always)]
+    fn xor_bytes(self, a: __m512i, b: __m512i) -> __m512i {
+        avx512!(_mm512_xor_si512(a, b))
+    }
+    #[inline(always)]
+    fn store_bytes(self, value: __m512i, to: &mut [u8]) {
+        let to = &mut to[..64];
+        // SAFETY: sixty-four bytes are writable at `to`.
+        unsafe { _mm512_storeu_epi8(to.as_mut_ptr().cast(), value) }
+    }
+    #[inline(always)]
+    fn splat_bytes(self, four: [u8; 4]) -> __m512i {
+        self.splat_i32(i32::from_le_bytes(four))
+    }
+    #[inline(always)]
+    fn lowest_bytes(self, [a, b, c, d]: [__m512; 4]) -> __m512i {
+        let bits = |x: __m512| avx512!(_mm512_castps_si512(x));
+        // 0xCA chooses the second operand where the first is set, else the third.
+        let even = self.splat_i32(0xFF);
+        let low = avx512!(_mm512_ternarylogic_epi32::<0xCA>(even, bits(a), _mm512_slli_epi32::<8>(bits(b))));
+        let high = avx512!(_mm512_ternarylogic_epi32::<0xCA>(even, bits(c), _mm512_slli_epi32::<8>(bits(d))));
+        let half = self.splat_i32(0xFFFF);
+        avx512!(_mm512_ternarylogic_epi32::<0xCA>(half, low, _mm512_slli_epi32::<16>(high)))
+    }
+    #[inline(always)]
+    fn larger_magnitude(self, top: __m512i, x: __m512) -> __m512i {
+        let magnitude = avx512!(_mm512_castps_si512(_mm512_abs_ps(x)));
+        avx512!(_mm512_max_epi32(top, magnitude))
+    }
+    #[inline(always)]
+    fn largest_i32(self, a: __m512i) -> i32 {
+        avx512!(_mm512_reduce_max_epi32(a))
+    }
 }
 
 impl DotBf16 for Avx512Bf16 {
@@ -331,6 +391,10 @@ impl DotBf16 for Avx512Bf16 {
         let from = &from[..32];
         // SAFETY: sixty-four bytes are readable at `from`.
         unsafe { _mm512_loadu_epi16(from.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    fn splat_pair(self, pair: u32) -> __m512i {
+        self.splat_i32(pair.cast_signed())
     }
     #[inline(always)]
     fn dot_bf16(self, acc: __m512, a: __m512i, b: __m512i) -> __m512 {

@@ -183,6 +183,12 @@ impl Simd for Baseline {
         [from[0], from[1], from[2], from[3]].map(|bits| f32::from_bits(u32::from(bits) << 16))
     }
     #[inline(always)]
+    fn load_bf16_pairs(self, from: &[u16]) -> (V<f32>, V<f32>) {
+        let even = self.load_bf16(&[from[0], from[2], from[4], from[6]]);
+        let odd = self.load_bf16(&[from[1], from[3], from[5], from[7]]);
+        (even, odd)
+    }
+    #[inline(always)]
     fn xor_popcount(self, a: &[u64], b: &[u64]) -> u64 {
         a.iter().zip(b).map(|(a, b)| u64::from((a ^ b).count_ones())).sum()
     }

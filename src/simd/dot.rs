@@ -23,6 +23,8 @@ pub fn dispatch_u8s8<O: DotU8S8Op>(tier: Tier, op: O) -> Result<O::Output, TierU
     let missing = TierUnavailable(tier);
     match tier {
         #[cfg(target_arch = "x86_64")]
+        Tier::Avx2 => super::Avx2::new().map(|simd| simd.run(WithBytes(simd, op))).ok_or(missing),
+        #[cfg(target_arch = "x86_64")]
         Tier::Avx512vnni => super::Avx512Vnni::new().map(|simd| simd.run(WithBytes(simd, op))).ok_or(missing),
         #[cfg(target_arch = "aarch64")]
         Tier::NeonDotprod => {
@@ -49,7 +51,7 @@ pub fn dispatch_bf16<O: DotBf16Op>(tier: Tier, op: O) -> Result<O::Output, TierU
 }
 
 /// Carries the token into [`Simd::run`], whose signature knows only [`Simd`].
-struct WithBytes<S, O>(S, O);
+pub(super) struct WithBytes<S, O>(pub(super) S, pub(super) O);
 
 impl<T: DotU8S8, O: DotU8S8Op> SimdOp for WithBytes<T, O> {
     type Output = O::Output;
@@ -60,11 +62,7 @@ impl<T: DotU8S8, O: DotU8S8Op> SimdOp for WithBytes<T, O> {
 }
 
 /// As [`WithBytes`], for bfloat16.
-#[cfg_attr(
-    not(target_arch = "x86_64"),
-    expect(dead_code, reason = "no other architecture has a token with it yet")
-)]
-struct WithBf16<S, O>(S, O);
+pub(super) struct WithBf16<S, O>(pub(super) S, pub(super) O);
 
 impl<T: DotBf16, O: DotBf16Op> SimdOp for WithBf16<T, O> {
     type Output = O::Output;

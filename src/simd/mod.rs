@@ -343,6 +343,8 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     fn load_i8(self, from: &[i8]) -> Self::I32;
     /// The first `LANES` bfloat16 numbers of `from` (their bits), widened.
     fn load_bf16(self, from: &[u16]) -> Self::F32;
+    /// The even and the odd ones of the first `2 * LANES` bfloat16 numbers of `from` (their bits), widened.
+    fn load_bf16_pairs(self, from: &[u16]) -> (Self::F32, Self::F32);
 
     /// Number of set bits in `a[i] ^ b[i]`, summed over the slices (of equal length).
     fn xor_popcount(self, a: &[u64], b: &[u64]) -> u64;
@@ -352,21 +354,54 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
 pub trait DotU8S8: Simd {
     /// A vector of `4 * LANES` bytes.
     type Bytes: Copy;
+    /// Whether [`DotU8S8::dot_native`] takes the bytes of `a` for signed ones.
+    const LEFT_IS_SIGNED: bool;
+    /// Runs `op` inside a function that has the tier's target features.
+    #[inline(always)]
+    fn run_bytes<O: DotU8S8Op>(self, op: O) -> O::Output {
+        self.run(dot::WithBytes(self, op))
+    }
     /// The first `4 * LANES` bytes.
     fn load_bytes(self, from: &[u8]) -> Self::Bytes;
+    /// The bits of the first `4 * LANES` signed bytes.
+    fn load_signed_bytes(self, from: &[i8]) -> Self::Bytes;
+    /// Asks for the cache line of the first element to be brought near; does nothing on an empty slice.
+    fn prefetch_line<T>(self, at: &[T]);
+    /// `a ^ b`
+    fn xor_bytes(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
+    /// Writes all bytes to the start of `to`.
+    fn store_bytes(self, value: Self::Bytes, to: &mut [u8]);
+    /// The same four bytes in every lane.
+    fn splat_bytes(self, four: [u8; 4]) -> Self::Bytes;
     /// Lane `i`: `acc[i] + sum over k of a[4i+k] as u8 * b[4i+k] as i8`, wrapping, without intermediate saturation.
     fn dot_u8s8(self, acc: Self::I32, a: Self::Bytes, b: Self::Bytes) -> Self::I32;
     /// As [`DotU8S8::dot_u8s8`] for bytes of `a` below 128, where signed and unsigned agree and every tier needs one
     /// instruction only.
     fn dot_u7s8(self, acc: Self::I32, a: Self::Bytes, b: Self::Bytes) -> Self::I32;
+    /// As [`DotU8S8::dot_u8s8`] with the signs that the tier's own instruction takes: [`DotU8S8::LEFT_IS_SIGNED`].
+    fn dot_native(self, acc: Self::I32, a: Self::Bytes, b: Self::Bytes) -> Self::I32;
+    /// Byte `4i + k`: the lowest of the bits of lane `i` of vector `k`.
+    fn lowest_bytes(self, vectors: [Self::F32; 4]) -> Self::Bytes;
+    /// Lane by lane the larger of `top` and the bits of the magnitude of `x`, as integers: an infinity stands above
+    /// every number, and what is not a number above both.
+    fn larger_magnitude(self, top: Self::I32, x: Self::F32) -> Self::I32;
+    /// The largest lane, none of them negative.
+    fn largest_i32(self, a: Self::I32) -> i32;
 }
 
 /// Tiers with a dot product of bfloat16 pairs into single-precision lanes.
 pub trait DotBf16: Simd {
     /// A vector of `2 * LANES` bfloat16 numbers.
     type Bf16: Copy;
+    /// Runs `op` inside a function that has the tier's target features.
+    #[inline(always)]
+    fn run_bf16<O: DotBf16Op>(self, op: O) -> O::Output {
+        self.run(dot::WithBf16(self, op))
+    }
     /// The first `2 * LANES` numbers (their bits).
     fn load_pairs(self, from: &[u16]) -> Self::Bf16;
+    /// The same pair in every lane, the first number in the lower half.
+    fn splat_pair(self, pair: u32) -> Self::Bf16;
     /// Lane `i`: `acc[i] + a[2i] * b[2i] + a[2i+1] * b[2i+1]`.
     fn dot_bf16(self, acc: Self::F32, a: Self::Bf16, b: Self::Bf16) -> Self::F32;
 }

@@ -264,6 +264,16 @@ macro_rules! implement_simd {
                 neon!(vreinterpretq_f32_u32(wide))
             }
             #[inline(always)]
+            fn load_bf16_pairs(self, from: &[u16]) -> (float32x4_t, float32x4_t) {
+                let from = &from[..8];
+                // SAFETY: sixteen bytes are readable at `from`.
+                let pairs = unsafe { vld1q_u16(from.as_ptr()) };
+                let pairs = neon!(vreinterpretq_u32_u16(pairs));
+                let odd = neon!(vandq_u32(pairs, vdupq_n_u32(0xFFFF_0000)));
+                let even = neon!(vshlq_n_u32::<16>(pairs));
+                (neon!(vreinterpretq_f32_u32(even)), neon!(vreinterpretq_f32_u32(odd)))
+            }
+            #[inline(always)]
             fn xor_popcount(self, a: &[u64], b: &[u64]) -> u64 {
                 let (a_chunks, b_chunks) = (a.as_chunks::<2>(), b.as_chunks::<2>());
                 let mut total = 0;
@@ -290,8 +300,10 @@ macro_rules! implement_simd {
 implement_simd!(Neon, Neon, "neon");
 implement_simd!(NeonDotprod, NeonDotprod, "neon,dotprod");
 
+#[allow(unused_unsafe, reason = "which intrinsics are safe to call varies with the compiler's version")]
 impl DotU8S8 for NeonDotprod {
     type Bytes = uint8x16_t;
+    const LEFT_IS_SIGNED: bool = true;
 
     #[inline(always)]
     fn load_bytes(self, from: &[u8]) -> uint8x16_t {
@@ -330,5 +342,60 @@ impl DotU8S8 for NeonDotprod {
             );
         }
         acc
+    }
+    #[inline(always)]
+    fn dot_native(self, acc: int32x4_t, a: uint8x16_t, b: uint8x16_t) -> int32x4_t {
+        self.dot_u7s8(acc, a, b)
+    }
+    #[inline(always)]
+    fn load_signed_bytes(self, from: &[i8]) -> uint8x16_t {
+        let from = &from[..16];
+        // SAFETY: sixteen bytes are readable at `from`.
+        let signed = unsafe { vld1q_s8(from.as_ptr()) };
+        neon!(vreinterpretq_u8_s8(signed))
+    }
+    #[inline(always)]
+    fn prefetch_line<T>(self, at: &[T]) {
+        if let Some(first) = at.first() {
+            let first = std::ptr::from_ref(first);
+            // SAFETY: a prefetch of any address is harmless, and this one is readable.
+            unsafe {
+                std::arch::asm!(
+                    "prfm pldl1keep, [{at}]",
+                    at = in(reg) first,
+                    options(nostack, preserves_flags, readonly)
+                );
+            }
+        }
+    }
+    #[inline(always)]
+    fn xor_bytes(self, a: uint8x16_t, b: uint8x16_t) -> uint8x16_t {
+        neon!(veorq_u8(a, b))
+    }
+    #[inline(always)]
+    fn store_bytes(self, value: uint8x16_t, to: &mut [u8]) {
+        let to = &mut to[..16];
+        // SAFETY: sixteen bytes are writable at `to`.
+        unsafe { vst1q_u8(to.as_mut_ptr(), value) }
+    }
+    #[inline(always)]
+    fn splat_bytes(self, four: [u8; 4]) -> uint8x16_t {
+        neon!(vreinterpretq_u8_u32(vdupq_n_u32(u32::from_le_bytes(four))))
+    }
+    #[inline(always)]
+    fn lowest_bytes(self, vectors: [float32x4_t; 4]) -> uint8x16_t {
+        let byte = neon!(vdupq_n_u32(0xFF));
+        let [a, b, c, d] = vectors.map(|x| neon!(vandq_u32(vreinterpretq_u32_f32(x), byte)));
+        let low = neon!(vorrq_u32(a, vshlq_n_u32::<8>(b)));
+        let high = neon!(vorrq_u32(c, vshlq_n_u32::<8>(d)));
+        neon!(vreinterpretq_u8_u32(vorrq_u32(low, vshlq_n_u32::<16>(high))))
+    }
+    #[inline(always)]
+    fn larger_magnitude(self, top: int32x4_t, x: float32x4_t) -> int32x4_t {
+        neon!(vmaxq_s32(top, vreinterpretq_s32_f32(vabsq_f32(x))))
+    }
+    #[inline(always)]
+    fn largest_i32(self, a: int32x4_t) -> i32 {
+        neon!(vmaxvq_s32(a))
     }
 }

@@ -8,11 +8,19 @@
 use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};
 use crate::sys::Team;
 
+mod bf16;
 mod block;
+mod dynamic;
+mod int8;
 mod pack;
 mod tile;
 
+pub use bf16::{Bf16Method, PackedBf16, gemm_bf16, plain_gemm_bf16, widen_bf16};
 use block::{Block, Into, Packed, Strided, rows_per_task};
+pub use dynamic::{
+    PackedInt8, linear_dynamic, plain_linear_dynamic, quantize_channels, reference_linear_dynamic,
+};
+pub use int8::{LeftByte, PackedBytes, gemm_bytes, plain_gemm_bytes, reference_gemm_bytes};
 pub use pack::{Layout, PackedMatrix};
 
 /// `C = A B + bias` in f64: the right answer.

@@ -1,0 +1,479 @@
+//! Products of bfloat16 numbers (their bits) summed in single precision: `C = A B + bias`.
+//!
+//! `B` is packed once with pairs of depths side by side, which both methods read: [`Bf16Method::Pairs`] uses the
+//! tier's dot product of pairs, [`Bf16Method::Widened`] makes single-precision numbers of both operands as it loads
+//! them and multiplies those. Which is faster depends on the CPU: a dot product of pairs does twice the work of a
+//! multiply-add, at anything from the same to a quarter of its rate. Dot products of pairs take denormal numbers for
+//! zero; infinities and what is not a number follow the arithmetic of both.
+
+use std::cell::RefCell;
+use std::num::NonZeroUsize;
+
+use crate::simd::{DotBf16, DotBf16Op, Simd, SimdOp, Tier, TierUnavailable, dispatch, dispatch_bf16};
+use crate::sys::Team;
+use crate::tensor::AlignedBuffer;
+
+use super::Layout;
+
+/// Vectors of a tile's row.
+const VECTORS: usize = 2;
+
+/// The most rows of a tile.
+const MAX_ROWS: usize = 14;
+
+/// 32-bit words of a row in one block of the depth: a number widened, or a pair.
+const BLOCK_WORDS: usize = 512;
+
+/// A line more than a block, so that the rows of a tile fall into different cache sets.
+const ROW_WORDS: usize = BLOCK_WORDS + 16;
+
+/// Multiply-adds below which a second thread costs more than it brings (waking one takes tens of microseconds).
+const PARALLEL_WORK: usize = 8 << 20;
+
+/// How pairs of bfloat16 numbers are multiplied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bf16Method {
+    /// By the tier's dot product of pairs.
+    Pairs,
+    /// As single-precision numbers.
+    Widened,
+}
+
+/// A `K x N` matrix of bfloat16 numbers in panels of as many columns as a register tile is wide; what is missing of the
+/// last panel and the last pair is zero.
+#[derive(Debug, Clone)]
+pub struct PackedBf16 {
+    values: AlignedBuffer<u16>,
+    k: usize,
+    n: usize,
+    width: usize,
+    tier: Tier,
+    method: Bf16Method,
+}
+
+impl PackedBf16 {
+    /// Packs `values` (`k * n` numbers by their bits) for the kernels of a tier and method.
+    ///
+    /// # Errors
+    /// When this CPU lacks the tier or the tier lacks the method.
+    ///
+    /// # Panics
+    /// When `values` is shorter than `k * n`.
+    pub fn pack(
+        tier: Tier,
+        method: Bf16Method,
+        values: &[u16],
+        k: usize,
+        n: usize,
+        layout: Layout,
+    ) -> Result<Self, TierUnavailable> {
+        let width = match method {
+            Bf16Method::Pairs => dispatch_bf16(tier, TileWidth)?,
+            Bf16Method::Widened => dispatch(tier, TileWidth)?,
+        };
+        let values = &values[..k * n];
+        let pairs = k.div_ceil(2);
+        let mut packed = AlignedBuffer::zeroed(n.div_ceil(width) * pairs * 2 * width);
+        for (panel, to) in packed.chunks_exact_mut((pairs * 2 * width).max(1)).enumerate() {
+            for (pair, to) in to.chunks_exact_mut(2 * width).enumerate() {
+                let columns = panel * width..n.min((panel + 1) * width);
+                for (column, to) in columns.zip(to.as_chunks_mut::<2>().0) {
+                    for (to, depth) in to.iter_mut().zip(2 * pair..k) {
+                        *to = values[layout.index(depth, column, k, n)];
+                    }
+                }
+            }
+        }
+        Ok(Self { values: packed, k, n, width, tier, method })
+    }
+
+    /// Rows.
+    #[must_use]
+    pub const fn k(&self) -> usize {
+        self.k
+    }
+
+    /// Columns.
+    #[must_use]
+    pub const fn n(&self) -> usize {
+        self.n
+    }
+
+    /// The pairs `from..from + pairs` of one panel.
+    #[inline(always)]
+    fn panel(&self, panel: usize, from: usize, pairs: usize) -> &[u16] {
+        let first = panel * self.k.div_ceil(2) + from;
+        &self.values[first * 2 * self.width..][..pairs * 2 * self.width]
+    }
+}
+
+/// The width in columns of a register tile.
+struct TileWidth;
+
+impl SimdOp for TileWidth {
+    type Output = usize;
+    #[inline(always)]
+    fn eval<S: Simd>(self, _: S) -> usize {
+        VECTORS * S::LANES
+    }
+}
+
+impl DotBf16Op for TileWidth {
+    type Output = usize;
+    #[inline(always)]
+    fn eval<S: DotBf16>(self, _: S) -> usize {
+        VECTORS * S::LANES
+    }
+}
+
+/// Numbers from their bits.
+#[must_use]
+pub fn widen_bf16(bits: &[u16]) -> Vec<f32> {
+    bits.iter().map(|&bits| widened(bits)).collect()
+}
+
+#[inline(always)]
+fn widened(bits: u16) -> f32 {
+    f32::from_bits(u32::from(bits) << 16)
+}
+
+/// `C = A B` by the ordinary loop, with the middle loop over the depth so that the inner one runs along rows of `b`
+/// (`k x n`) and `c` (`m x n`).
+///
+/// # Panics
+/// When a slice is shorter than its shape says.
+pub fn plain_gemm_bf16(a: &[u16], m: usize, k: usize, b: &[u16], n: usize, c: &mut [f32]) {
+    for i in 0..m {
+        let row = &mut c[i * n..][..n];
+        row.fill(0.0);
+        for depth in 0..k {
+            let a = widened(a[i * k + depth]);
+            for (c, &b) in row.iter_mut().zip(&b[depth * n..][..n]) {
+                *c += a * widened(b);
+            }
+        }
+    }
+}
+
+/// `C = A B + bias` with `b` packed before: `a` is `m x b.k()` numbers by their bits, `c` is `m x b.n()`, `bias` has
+/// `b.n()` elements.
+///
+/// Rows are spread over the team where the work outweighs waking it; every element is computed by the same operations
+/// in the same order however many threads there are.
+///
+/// # Panics
+/// When a slice is shorter than its shape says.
+pub fn gemm_bf16(team: &Team, a: &[u16], m: usize, b: &PackedBf16, bias: Option<&[f32]>, c: &mut [f32]) {
+    let (a, c) = (&a[..m * b.k], &mut c[..m * b.n]);
+    let product = Product { team, a, m, b, bias: bias.map(|bias| &bias[..b.n]), c };
+    let outcome = match b.method {
+        Bf16Method::Pairs => dispatch_bf16(b.tier, product),
+        Bf16Method::Widened => dispatch(b.tier, product),
+    };
+    outcome.expect("packing tested the tier");
+}
+
+/// The whole product, over a team.
+struct Product<'a> {
+    team: &'a Team,
+    a: &'a [u16],
+    m: usize,
+    b: &'a PackedBf16,
+    bias: Option<&'a [f32]>,
+    c: &'a mut [f32],
+}
+
+impl Product<'_> {
+    /// Hands each task's rows of C to `work`, with the rows' place in A.
+    fn split(self, tile_rows: usize, work: impl Fn(Block<'_>) + Sync + Send) {
+        let Self { team, a, m, b, bias, c } = self;
+        let threads = team.threads().get();
+        let parallel = threads > 1 && m.saturating_mul(b.k).saturating_mul(b.n) >= PARALLEL_WORK;
+        // A few tasks a thread let a thread that was held up do fewer; below four tiles each the walks over B add up.
+        let tasks_per_thread = (m / (threads * 4 * tile_rows)).clamp(1, 4);
+        let rows = if parallel { m.div_ceil(threads * tasks_per_thread) } else { m };
+        let Some(elements) = NonZeroUsize::new(rows * b.n) else { return };
+        team.for_each_chunk(c, elements, |task, c| {
+            let a = &a[task * rows * b.k..][..c.len() / b.n * b.k];
+            ROWS.with_borrow_mut(|rows| work(Block { a, b, bias, c, rows }));
+        });
+    }
+}
+
+impl SimdOp for Product<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn eval<S: Simd>(self, simd: S) {
+        // The body enters the tier itself: what is written inside a closure is compiled without its features.
+        self.split(<Widened as Method<S>>::tile_rows(S::TIER), |block| simd.run(block));
+    }
+}
+
+impl DotBf16Op for Product<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn eval<S: DotBf16>(self, simd: S) {
+        self.split(<Pairs as Method<S>>::tile_rows(S::TIER), |block| simd.run_bf16(block));
+    }
+}
+
+/// Some rows of the product, on one thread.
+struct Block<'a> {
+    a: &'a [u16],
+    b: &'a PackedBf16,
+    bias: Option<&'a [f32]>,
+    c: &'a mut [f32],
+    rows: &'a mut Rows,
+}
+
+impl SimdOp for Block<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn eval<S: Simd>(self, simd: S) {
+        self.multiply(simd, Widened);
+    }
+}
+
+impl DotBf16Op for Block<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn eval<S: DotBf16>(self, simd: S) {
+        self.multiply(simd, Pairs);
+    }
+}
+
+/// Rows of A as the tile reads them.
+#[repr(align(64))]
+struct Rows([[u32; ROW_WORDS]; MAX_ROWS]);
+
+thread_local! {
+    /// Each thread's copy of the rows of a tile: constant in size, so that the kernels allocate nothing.
+    static ROWS: RefCell<Rows> = const { RefCell::new(Rows([[0; ROW_WORDS]; MAX_ROWS])) };
+}
+
+impl Block<'_> {
+    #[inline(always)]
+    fn multiply<S: Simd, M: Method<S>>(self, simd: S, method: M) {
+        let Self { a, b, bias, c, rows: copy } = self;
+        let (k, n, width) = (b.k, b.n, VECTORS * S::LANES);
+        let m = c.len() / n.max(1);
+        let tiles = m.div_ceil(M::tile_rows(S::TIER)).max(1);
+        // Blocks of like depth, in pairs, and at least one, so that an empty depth still writes C.
+        let pairs = k.div_ceil(2);
+        let blocks = pairs.div_ceil(BLOCK_WORDS / M::WORDS).max(1);
+        let block = pairs.div_ceil(blocks).max(1);
+        for from in (0..pairs.max(1)).step_by(block) {
+            let depths = 2 * from..k.min(2 * (from + block));
+            for tile in 0..tiles {
+                // Tiles of like height: a last one of two rows would run at a fraction of the speed.
+                let top = tile * m / tiles;
+                let height = (tile + 1) * m / tiles - top;
+                for (row, to) in (top..top + height).zip(&mut copy.0) {
+                    M::fill(&a[row * k..][depths.clone()], to);
+                }
+                for panel in 0..n.div_ceil(width) {
+                    let column = panel * width;
+                    let c = &mut c[top * n + column..];
+                    let place = Place { c, stride: n, width: width.min(n - column), first: from == 0 };
+                    let b = b.panel(panel, from, depths.len().div_ceil(2));
+                    let bias = bias.map(|bias| &bias[column..][..place.width]);
+                    tiles_of(simd, method, height, copy, b, bias, place);
+                }
+            }
+        }
+    }
+}
+
+/// One tile's place in C.
+struct Place<'a> {
+    /// From the tile's first element on.
+    c: &'a mut [f32],
+    /// Elements from row to row.
+    stride: usize,
+    /// Columns that exist; the others of the tile are not stored.
+    width: usize,
+    /// Whether no earlier block of the depth left anything in C.
+    first: bool,
+}
+
+/// A way to multiply pairs.
+trait Method<S: Simd>: Copy {
+    /// Words that a pair of A takes in [`Rows`].
+    const WORDS: usize;
+    /// Rows of a tile: what the registers hold besides a row of B and one broadcast.
+    fn tile_rows(tier: Tier) -> usize;
+    /// Writes a row's depths as words; what is missing of the last pair is zero.
+    fn fill(row: &[u16], to: &mut [u32; ROW_WORDS]);
+    /// Adds the products of one pair of depths of every row with `b`.
+    fn add<const ROWS: usize>(
+        self,
+        simd: S,
+        a: &Rows,
+        pair: usize,
+        b: &[u16],
+        sums: &mut [[S::F32; VECTORS]; ROWS],
+    );
+}
+
+/// [`Bf16Method::Pairs`].
+#[derive(Clone, Copy)]
+struct Pairs;
+
+impl<S: DotBf16> Method<S> for Pairs {
+    const WORDS: usize = 1;
+
+    fn tile_rows(_: Tier) -> usize {
+        MAX_ROWS
+    }
+
+    #[inline(always)]
+    fn fill(row: &[u16], to: &mut [u32; ROW_WORDS]) {
+        let (pairs, last) = row.as_chunks::<2>();
+        for (pair, to) in pairs.iter().zip(to.iter_mut()) {
+            *to = u32::from(pair[0]) | u32::from(pair[1]) << 16;
+        }
+        if let ([last], Some(to)) = (last, to.get_mut(pairs.len())) {
+            *to = u32::from(*last);
+        }
+    }
+
+    #[inline(always)]
+    fn add<const ROWS: usize>(
+        self,
+        simd: S,
+        a: &Rows,
+        pair: usize,
+        b: &[u16],
+        sums: &mut [[S::F32; VECTORS]; ROWS],
+    ) {
+        let (low, high) = (simd.load_pairs(b), simd.load_pairs(&b[2 * S::LANES..]));
+        for (a, sums) in a.0.iter().zip(sums) {
+            let a = simd.splat_pair(a[pair]);
+            sums[0] = simd.dot_bf16(sums[0], a, low);
+            sums[1] = simd.dot_bf16(sums[1], a, high);
+        }
+    }
+}
+
+/// [`Bf16Method::Widened`].
+#[derive(Clone, Copy)]
+struct Widened;
+
+impl<S: Simd> Method<S> for Widened {
+    const WORDS: usize = 2;
+
+    fn tile_rows(tier: Tier) -> usize {
+        match tier.f32_tier() {
+            Tier::Avx512 | Tier::Avx512vnni | Tier::Avx512bf16 | Tier::Neon | Tier::NeonDotprod => 12,
+            Tier::Avx2 | Tier::Baseline | Tier::Sse41 => 4,
+        }
+    }
+
+    #[inline(always)]
+    fn fill(row: &[u16], to: &mut [u32; ROW_WORDS]) {
+        for (&bits, to) in row.iter().zip(to.iter_mut()) {
+            *to = u32::from(bits) << 16;
+        }
+        if let Some(to) = to.get_mut(row.len()) {
+            *to = 0;
+        }
+    }
+
+    #[inline(always)]
+    fn add<const ROWS: usize>(
+        self,
+        simd: S,
+        a: &Rows,
+        pair: usize,
+        b: &[u16],
+        sums: &mut [[S::F32; VECTORS]; ROWS],
+    ) {
+        let (low_even, low_odd) = simd.load_bf16_pairs(b);
+        let (high_even, high_odd) = simd.load_bf16_pairs(&b[2 * S::LANES..]);
+        for (word, low, high) in [(2 * pair, low_even, high_even), (2 * pair + 1, low_odd, high_odd)] {
+            for (a, sums) in a.0.iter().zip(&mut *sums) {
+                let a = simd.splat(f32::from_bits(a[word]));
+                sums[0] = simd.mul_add(a, low, sums[0]);
+                sums[1] = simd.mul_add(a, high, sums[1]);
+            }
+        }
+    }
+}
+
+/// The tile of `height` rows (at most `tile_rows` of the method; more are not computed).
+#[inline(always)]
+fn tiles_of<S: Simd, M: Method<S>>(
+    simd: S,
+    method: M,
+    height: usize,
+    a: &Rows,
+    b: &[u16],
+    bias: Option<&[f32]>,
+    place: Place<'_>,
+) {
+    macro_rules! tiles {
+        ($($rows:literal)*) => {
+            match height {
+                $($rows if $rows <= M::tile_rows(S::TIER) => tile::<S, M, $rows>(simd, method, a, b, bias, place),)*
+                _ => {}
+            }
+        };
+    }
+    tiles!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+}
+
+#[inline(always)]
+fn tile<S: Simd, M: Method<S>, const ROWS: usize>(
+    simd: S,
+    method: M,
+    a: &Rows,
+    b: &[u16],
+    bias: Option<&[f32]>,
+    place: Place<'_>,
+) {
+    let first = match bias {
+        Some(bias) if place.first => {
+            let (low, high) = bias.split_at(bias.len().min(S::LANES));
+            [simd.load_partial(low), simd.load_partial(high)]
+        }
+        _ => [simd.zero(); VECTORS],
+    };
+    // C is needed when the depth is done: its lines are asked for now.
+    for row in 0..ROWS {
+        let c = place.c.get(row * place.stride..).unwrap_or_default();
+        simd.prefetch(c);
+        simd.prefetch(c.get(S::LANES..).unwrap_or_default());
+    }
+    let mut sums = [first; ROWS];
+    for (b, pair) in b.chunks_exact(2 * VECTORS * S::LANES).zip(0..BLOCK_WORDS / M::WORDS) {
+        method.add(simd, a, pair, b, &mut sums);
+    }
+    // Row by row in so many words: a loop that is not unrolled would index the sums, which then live in memory.
+    macro_rules! rows {
+        ($($row:literal)*) => {
+            $(if const { $row < ROWS } {
+                let to = &mut place.c[$row * place.stride..][..place.width];
+                let (to_low, to_high) = to.split_at_mut(to.len().min(S::LANES));
+                let [low, high] = sums[$row % ROWS];
+                store(simd, low, place.first, to_low);
+                store(simd, high, place.first, to_high);
+            })*
+        };
+    }
+    rows!(0 1 2 3 4 5 6 7 8 9 10 11 12 13);
+}
+
+/// Writes as many lanes as `to` has, or adds them to what is there.
+#[inline(always)]
+fn store<S: Simd>(simd: S, sums: S::F32, first: bool, to: &mut [f32]) {
+    if to.len() == S::LANES {
+        let sums = if first { sums } else { simd.add(simd.load(to), sums) };
+        simd.store(sums, to);
+    } else {
+        let sums = if first { sums } else { simd.add(simd.load_partial(to), sums) };
+        simd.store_partial(sums, to);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! The loops around the tile: columns in blocks that stay in the second-level cache, rows in tiles.
+
+use std::cell::RefCell;
+use std::num::NonZeroUsize;
+use std::ops::Range;
+
+use crate::simd::{DotU8S8, DotU8S8Op, Tier};
+use crate::sys::Team;
+
+use super::pack::{PackedBytes, block_depth};
+use super::tile::{Finish, MAX_ROWS, Place, Rows, VECTORS, multiply, tile_rows};
+
+/// Bytes of the right operand that one block of columns may take: most of a second-level cache of 1 MiB.
+const COLUMN_BLOCK_BYTES: usize = 640 << 10;
+
+/// Multiply-adds below which a second thread costs more than it brings (waking one takes tens of microseconds).
+const PARALLEL_WORK: usize = 16 << 20;
+
+thread_local! {
+    /// Each thread's copy of the rows of a tile: constant in size, so that the kernels allocate nothing.
+    static ROWS: RefCell<Rows> = const { RefCell::new(Rows::new()) };
+}
+
+/// Where rows of bytes come from.
+pub(in super::super) trait Left: Copy + Send + Sync {
+    /// Whether the bytes have the other sign than the tier's instruction takes, and are moved to its range by 128.
+    fn is_moved<S: DotU8S8>(&self) -> bool;
+    /// Writes the depths of the rows to the first rows of `to`.
+    fn fill<S: DotU8S8>(&self, simd: S, rows: Range<usize>, depths: Range<usize>, to: &mut Rows);
+}
+
+/// `C = A B` over a team, finished element by element: `a` has `m` rows.
+pub(in super::super) struct Product<'a, L, F: Finish> {
+    pub(in super::super) team: &'a Team,
+    pub(in super::super) a: L,
+    pub(in super::super) m: usize,
+    pub(in super::super) b: &'a PackedBytes,
+    pub(in super::super) finish: F,
+    /// `m` rows of `b.n()`.
+    pub(in super::super) c: &'a mut [F::Element],
+}
+
+impl<L: Left, F: Finish> DotU8S8Op for Product<'_, L, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<S: DotU8S8>(self, simd: S) {
+        let Self { team, a, m, b, finish, c } = self;
+        let rows = rows_per_task(S::TIER, team.threads().get(), m, b.k(), b.n());
+        let Some(elements) = NonZeroUsize::new(rows * b.n()) else { return };
+        team.for_each_chunk(c, elements, |task, c| {
+            let rows = task * rows..task * rows + c.len() / b.n();
+            // The body enters the tier itself: what is written inside a closure is compiled without its features.
+            ROWS.with_borrow_mut(|copy| simd.run_bytes(Block { a, rows, b, finish, c, copy }));
+        });
+    }
+}
+
+/// Rows of C in each task of a team: all of them where threads would not pay.
+fn rows_per_task(tier: Tier, threads: usize, m: usize, k: usize, n: usize) -> usize {
+    let work = m.saturating_mul(k).saturating_mul(n);
+    if threads == 1 || work < PARALLEL_WORK {
+        return m;
+    }
+    // A few tasks a thread let a thread that was held up do fewer; below four tiles each the walks over B add up.
+    let tasks_per_thread = (m / (threads * 4 * tile_rows(tier))).clamp(1, 4);
+    m.div_ceil(threads * tasks_per_thread)
+}
+
+/// Some rows of the product, on one thread.
+struct Block<'a, L, F: Finish> {
+    a: L,
+    rows: Range<usize>,
+    b: &'a PackedBytes,
+    finish: F,
+    /// The rows of C, `b.n()` elements each.
+    c: &'a mut [F::Element],
+    copy: &'a mut Rows,
+}
+
+impl<L: Left, F: Finish> DotU8S8Op for Block<'_, L, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<S: DotU8S8>(self, simd: S) {
+        let Self { a, rows, b, finish, c, copy } = self;
+        let (k, n) = (b.k(), b.n());
+        let width = VECTORS * S::LANES;
+        let panels = n.div_ceil(width);
+        let most = tile_rows(S::TIER).min(MAX_ROWS);
+        let tiles = rows.len().div_ceil(most).max(1);
+        let depth_block = block_depth(k);
+        // Blocks of like width: each fills the rows of A again, which a last block of two panels would not repay.
+        let at_once = (COLUMN_BLOCK_BYTES / (depth_block.min(k.max(1)) * width)).max(1);
+        let at_once = panels.div_ceil(panels.div_ceil(at_once).max(1)).max(1);
+        for first_panel in (0..panels).step_by(at_once) {
+            // At least once, so that an empty depth still writes C.
+            for from in (0..k.max(1)).step_by(depth_block) {
+                let depth = depth_block.min(k - from);
+                for tile in 0..tiles {
+                    // Tiles of like height: a last one of two rows would run at a fraction of the speed.
+                    let top = tile * rows.len() / tiles;
+                    let height = (tile + 1) * rows.len() / tiles - top;
+                    let absolute = rows.start + top;
+                    a.fill(simd, absolute..absolute + height, from..from + depth, copy);
+                    for panel in first_panel..panels.min(first_panel + at_once) {
+                        let column = panel * width;
+                        let start = a.is_moved::<S>().then(|| b.corrections(panel, from));
+                        let place = Place {
+                            c: &mut c[top * n + column..],
+                            stride: n,
+                            column,
+                            width: width.min(n - column),
+                            first: from == 0,
+                        };
+                        multiply(simd, height, copy, b.panel(panel, from, depth), start, &finish, place);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_work_that_pays_for_it_is_split() {
+        assert_eq!(rows_per_task(Tier::Avx512vnni, 2, 64, 64, 64), 64);
+        assert_eq!(rows_per_task(Tier::Avx512vnni, 1, 4096, 384, 1536), 4096);
+        assert_eq!(rows_per_task(Tier::Avx512vnni, 2, 128, 384, 384), 64);
+        assert_eq!(rows_per_task(Tier::Avx512vnni, 2, 1024, 1024, 1024), 128);
+        assert_eq!(rows_per_task(Tier::Avx512vnni, 2, 0, usize::MAX, 9), 0);
+    }
+}

@@ -1,0 +1,165 @@
+//! The register tile: a few rows of C, two vectors wide, whose sums stay in registers over a block of the depth.
+
+use crate::simd::{DotU8S8, Tier};
+
+/// Vectors of a tile's row.
+pub(in super::super) const VECTORS: usize = 2;
+
+/// The most rows that any tier's tile has.
+pub(in super::super) const MAX_ROWS: usize = 14;
+
+/// The longest block of the depth. Sums of bytes are exact, so that blocks only serve to bound the copy of A: up to
+/// three quarters of this a tile's rows stay in a first-level cache of 48 KiB.
+pub(in super::super) const MAX_DEPTH: usize = 4096;
+
+/// Room for a row: a line more than the longest block, so that the rows of a tile fall into different cache sets.
+const ROW_QUADS: usize = MAX_DEPTH / 4 + 16;
+
+/// Rows of A as the tile reads them, with what a finish needs to know of each.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(in super::super) struct Rows {
+    /// Four depths an element.
+    pub(in super::super) quads: [[[u8; 4]; ROW_QUADS]; MAX_ROWS],
+    /// What one step of a row's bytes stands for.
+    pub(in super::super) scales: [f32; MAX_ROWS],
+}
+
+impl Rows {
+    pub(super) const fn new() -> Self {
+        Self { quads: [[[0; 4]; ROW_QUADS]; MAX_ROWS], scales: [0.0; MAX_ROWS] }
+    }
+}
+
+/// Rows of the tile: the accumulators, a row of B and one broadcast fill the registers (32 with AVX-512 and NEON; of
+/// AVX2's 16, the widened halves of B take four and those of A two).
+pub(in super::super) const fn tile_rows(tier: Tier) -> usize {
+    match tier {
+        Tier::Avx512 | Tier::Avx512vnni | Tier::Avx512bf16 => 14,
+        Tier::Neon | Tier::NeonDotprod => 12,
+        Tier::Avx2 | Tier::Baseline | Tier::Sse41 => 4,
+    }
+}
+
+/// What becomes of a tile's sums.
+pub(in super::super) trait Finish: Copy + Send + Sync {
+    /// What C holds.
+    type Element: Copy + Send;
+    /// Writes one row's sums, which begin at `column`, to `to`; where `first` is not set, adds them to what earlier
+    /// blocks of the depth left there.
+    fn row<S: DotU8S8>(
+        &self,
+        simd: S,
+        sums: [S::I32; VECTORS],
+        scale: f32,
+        column: usize,
+        first: bool,
+        to: &mut [Self::Element],
+    );
+}
+
+/// One tile's place in C.
+pub(super) struct Place<'a, T> {
+    /// From the tile's first element on.
+    pub(super) c: &'a mut [T],
+    /// Elements from row to row.
+    pub(super) stride: usize,
+    /// The tile's first column.
+    pub(super) column: usize,
+    /// Columns that exist; the others of the tile are not stored.
+    pub(super) width: usize,
+    /// Whether no earlier block of the depth left anything in C.
+    pub(super) first: bool,
+}
+
+/// The products of the first `rows` of `a` (at most `tile_rows` of the tier; more are not computed) with a panel,
+/// beginning from `start` where there is one.
+#[inline(always)]
+pub(super) fn multiply<S: DotU8S8, F: Finish>(
+    simd: S,
+    rows: usize,
+    a: &Rows,
+    panel: &[u8],
+    start: Option<&[i32]>,
+    finish: &F,
+    place: Place<'_, F::Element>,
+) {
+    macro_rules! tiles {
+        ($($rows:literal)*) => {
+            match rows {
+                $($rows if const { $rows <= tile_rows(S::TIER) } => {
+                    tile::<S, F, $rows>(simd, a, panel, start, finish, place);
+                })*
+                _ => {}
+            }
+        };
+    }
+    tiles!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+}
+
+#[inline(always)]
+fn tile<S: DotU8S8, F: Finish, const ROWS: usize>(
+    simd: S,
+    a: &Rows,
+    panel: &[u8],
+    start: Option<&[i32]>,
+    finish: &F,
+    place: Place<'_, F::Element>,
+) {
+    // C is needed when the depth is done: its lines are asked for now.
+    for row in 0..ROWS {
+        let c = place.c.get(row * place.stride..).unwrap_or_default();
+        simd.prefetch_line(c);
+        simd.prefetch_line(c.get(S::LANES..).unwrap_or_default());
+    }
+    let first = match start {
+        Some(start) => [simd.load_i32(start), simd.load_i32(&start[S::LANES..])],
+        None => [simd.splat_i32(0); VECTORS],
+    };
+    let mut sums = [first; ROWS];
+    let quad_bytes = VECTORS * 4 * S::LANES;
+    // Four quads a step: a loop of a few dozen steps ends where the branch predictor expects it.
+    let mut steps = panel.chunks_exact(4 * quad_bytes);
+    let mut quad = 0;
+    for b in &mut steps {
+        if quad + 3 >= ROW_QUADS {
+            break;
+        }
+        add_quad(simd, a, quad, b, &mut sums);
+        add_quad(simd, a, quad + 1, &b[quad_bytes..], &mut sums);
+        add_quad(simd, a, quad + 2, &b[2 * quad_bytes..], &mut sums);
+        add_quad(simd, a, quad + 3, &b[3 * quad_bytes..], &mut sums);
+        quad += 4;
+    }
+    for (b, quad) in steps.remainder().chunks_exact(quad_bytes).zip(quad..ROW_QUADS) {
+        add_quad(simd, a, quad, b, &mut sums);
+    }
+    // Row by row in so many words: a loop that is not unrolled would index the sums, which then live in memory.
+    macro_rules! rows {
+        ($($row:literal)*) => {
+            $(if const { $row < ROWS } {
+                let to = &mut place.c[$row * place.stride..][..place.width];
+                finish.row(simd, sums[$row % ROWS], a.scales[$row], place.column, place.first, to);
+            })*
+        };
+    }
+    rows!(0 1 2 3 4 5 6 7 8 9 10 11 12 13);
+}
+
+/// Adds the products of a quad of every row with that of the panel.
+#[inline(always)]
+fn add_quad<S: DotU8S8, const ROWS: usize>(
+    simd: S,
+    a: &Rows,
+    quad: usize,
+    b: &[u8],
+    sums: &mut [[S::I32; VECTORS]; ROWS],
+) {
+    let b = [simd.load_bytes(b), simd.load_bytes(&b[4 * S::LANES..])];
+    for (a, sums) in a.quads.iter().zip(sums) {
+        let a = simd.splat_bytes(a[quad]);
+        for (sum, b) in sums.iter_mut().zip(b) {
+            *sum = simd.dot_native(*sum, a, b);
+        }
+    }
+}
