@@ -302,20 +302,18 @@ impl Simd for Avx2 {
         unsafe { _mm_storel_epi64(to.as_mut_ptr().cast(), bytes) }
     }
     #[inline(always)]
-    fn magnitude_bits(self, a: __m256) -> __m256i {
-        let magnitude = self.abs(a);
-        avx2!(_mm256_castps_si256(magnitude))
-    }
-    #[inline(always)]
-    fn max_i32(self, a: __m256i, b: __m256i) -> __m256i {
-        avx2!(_mm256_max_epi32(a, b))
-    }
-    #[inline(always)]
-    fn largest_i32(self, a: __m256i) -> i32 {
-        let four = avx2!(_mm_max_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256::<1>(a)));
-        let two = avx2!(_mm_max_epi32(four, _mm_unpackhi_epi64(four, four)));
-        let one = avx2!(_mm_max_epi32(two, _mm_shuffle_epi32::<1>(two)));
-        avx2!(_mm_cvtsi128_si32(one))
+    fn store_steps(self, [a, b, c, d]: [__m256i; 4], to: &mut [i8]) {
+        let to = &mut to[..32];
+        let words = (avx2!(_mm256_packs_epi32(a, b)), avx2!(_mm256_packs_epi32(c, d)));
+        let bytes = avx2!(_mm256_packs_epi16(words.0, words.1));
+        // What is not a number converts to the smallest integer, which packing keeps to -128.
+        let none = avx2!(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(i8::MIN)));
+        let bytes = avx2!(_mm256_andnot_si256(none, bytes));
+        // As in `store_i8_four`.
+        let order = avx2!(_mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+        let bytes = avx2!(_mm256_permutevar8x32_epi32(bytes, order));
+        // SAFETY: thirty-two bytes are writable at `to`.
+        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), bytes) }
     }
     #[inline(always)]
     fn store_u8_four(self, [a, b, c, d]: [__m256i; 4], to: &mut [u8]) {

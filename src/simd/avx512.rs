@@ -323,16 +323,18 @@ macro_rules! implement_simd {
                 unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), bytes) }
             }
             #[inline(always)]
-            fn magnitude_bits(self, a: __m512) -> __m512i {
-                avx512!(_mm512_castps_si512(_mm512_abs_ps(a)))
-            }
-            #[inline(always)]
-            fn max_i32(self, a: __m512i, b: __m512i) -> __m512i {
-                avx512!(_mm512_max_epi32(a, b))
-            }
-            #[inline(always)]
-            fn largest_i32(self, a: __m512i) -> i32 {
-                avx512!(_mm512_reduce_max_epi32(a))
+            fn store_steps(self, [a, b, c, d]: [__m512i; 4], to: &mut [i8]) {
+                let to = &mut to[..64];
+                let words = (avx512!(_mm512_packs_epi32(a, b)), avx512!(_mm512_packs_epi32(c, d)));
+                let bytes = avx512!(_mm512_packs_epi16(words.0, words.1));
+                // What is not a number converts to the smallest integer, which packing keeps to -128.
+                let numbers = avx512!(_mm512_cmpneq_epi8_mask(bytes, _mm512_set1_epi8(i8::MIN)));
+                let bytes = avx512!(_mm512_maskz_mov_epi8(numbers, bytes));
+                // As in `store_i8_four`.
+                let order = avx512!(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+                let bytes = avx512!(_mm512_permutexvar_epi32(order, bytes));
+                // SAFETY: sixty-four bytes are writable at `to`.
+                unsafe { _mm512_storeu_epi8(to.as_mut_ptr(), bytes) }
             }
             #[inline(always)]
             fn store_u8_four(self, [a, b, c, d]: [__m512i; 4], to: &mut [u8]) {

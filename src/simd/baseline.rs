@@ -200,18 +200,6 @@ impl Simd for Baseline {
         to[..4].copy_from_slice(&value.map(|x| x.clamp(0, 255) as u8));
     }
     #[inline(always)]
-    fn magnitude_bits(self, a: V<f32>) -> V<i32> {
-        a.map(|x| x.abs().to_bits().cast_signed())
-    }
-    #[inline(always)]
-    fn max_i32(self, a: V<i32>, b: V<i32>) -> V<i32> {
-        std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
-    }
-    #[inline(always)]
-    fn largest_i32(self, a: V<i32>) -> i32 {
-        a[0].max(a[1]).max(a[2].max(a[3]))
-    }
-    #[inline(always)]
     fn load_u8(self, from: &[u8]) -> V<i32> {
         [from[0].into(), from[1].into(), from[2].into(), from[3].into()]
     }

@@ -366,12 +366,11 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     fn store_bf16(self, value: Self::F32, to: &mut [u16]);
     /// Writes the lanes to the first `LANES` bytes of `to`, saturating to 0..=255.
     fn store_u8(self, value: Self::I32, to: &mut [u8]);
-    /// The bits of `|a|`: in the order of the numbers, and above infinity's where `a` is not a number.
-    fn magnitude_bits(self, a: Self::F32) -> Self::I32;
-    /// The larger.
-    fn max_i32(self, a: Self::I32, b: Self::I32) -> Self::I32;
-    /// The largest lane.
-    fn largest_i32(self, a: Self::I32) -> i32;
+    /// Like [`Simd::store_i8_four`] of [`Simd::to_i32`]'s answers within -127..=127, where what was not a number becomes 0.
+    #[inline(always)]
+    fn store_steps(self, values: [Self::I32; 4], to: &mut [i8]) {
+        self.store_i8_four(values, to);
+    }
     /// Like [`Simd::store_u8`] for four vectors one after the other: `4 * LANES` bytes.
     #[inline(always)]
     fn store_u8_four(self, values: [Self::I32; 4], to: &mut [u8]) {

@@ -316,18 +316,6 @@ macro_rules! implement_simd {
                 to[..4].copy_from_slice(&lanes.map(|x| x.clamp(0, 255) as u8));
             }
             #[inline(always)]
-            fn magnitude_bits(self, a: float32x4_t) -> int32x4_t {
-                neon!(vreinterpretq_s32_f32(vabsq_f32(a)))
-            }
-            #[inline(always)]
-            fn max_i32(self, a: int32x4_t, b: int32x4_t) -> int32x4_t {
-                neon!(vmaxq_s32(a, b))
-            }
-            #[inline(always)]
-            fn largest_i32(self, a: int32x4_t) -> i32 {
-                neon!(vmaxvq_s32(a))
-            }
-            #[inline(always)]
             fn load_u8(self, from: &[u8]) -> int32x4_t {
                 self.load_i32(&[from[0].into(), from[1].into(), from[2].into(), from[3].into()])
             }

@@ -42,7 +42,16 @@ pub fn int8_rows(
 /// The scale and what numbers are multiplied by, from the largest magnitude.
 #[inline(always)]
 fn scale_and_factor(largest: f32) -> (f32, f32) {
-    if largest < SMALLEST_MAGNITUDE { (0.0, 0.0) } else { (largest / 127.0, 127.0 / largest) }
+    // A call, so that it stays a branch: computed beforehand, the quotients of a tiny magnitude are denormal, and one such
+    // takes a hundred cycles on some cores.
+    if largest < SMALLEST_MAGNITUDE { nothing() } else { (largest / 127.0, 127.0 / largest) }
+}
+
+/// Scale and factor of zeros.
+#[cold]
+#[inline(never)]
+const fn nothing() -> (f32, f32) {
+    (0.0, 0.0)
 }
 
 struct Int8Rows<'a> {
@@ -64,13 +73,20 @@ impl SimdOp for Int8Rows<'_> {
         let block = BLOCK * self.width;
         let blocks = self.values.chunks(block).zip(self.out.chunks_mut(block));
         for ((rows, out), scales) in blocks.zip(self.scales.chunks_mut(BLOCK)) {
-            let mut bits = [0; BLOCK];
-            for (row, bits) in rows.chunks_exact(self.width).zip(&mut bits) {
-                *bits = largest_bits(simd, row);
+            let mut largest = [0.0; BLOCK];
+            for (row, to) in rows.chunks_exact(self.width).zip(&mut largest) {
+                *to = largest_magnitude(simd, row);
             }
             let rows = rows.chunks_exact(self.width).zip(out.chunks_exact_mut(self.width));
-            for (((row, out), scale), bits) in rows.zip(scales).zip(bits) {
-                *scale = quantize_row(simd, row, bits, out);
+            for (((row, out), scale), largest) in rows.zip(scales).zip(largest) {
+                let (own, factor) = scale_and_factor(largest);
+                *scale = own;
+                if factor == 0.0 {
+                    // Nothing but zeros and denormal numbers, on which products are slow, or an infinity.
+                    out.fill(0);
+                } else {
+                    quantize(simd, row, factor, out);
+                }
             }
         }
     }
@@ -80,30 +96,14 @@ impl SimdOp for Int8Rows<'_> {
 /// another, and rows do not.
 const BLOCK: usize = 4;
 
-/// Quantises a row whose largest magnitude has these bits; returns its scale.
+/// The largest magnitude, what is not a number left out.
 #[inline(always)]
-fn quantize_row<S: Simd>(simd: S, row: &[f32], bits: u32, out: &mut [i8]) -> f32 {
-    if bits < INFINITE {
-        let (scale, factor) = scale_and_factor(f32::from_bits(bits));
-        quantize(simd, Finite, row, factor, out);
-        scale
-    } else {
-        let (scale, factor) = scale_and_factor(largest_number(row));
-        quantize(simd, Any, row, factor, out);
-        scale
-    }
-}
-
-/// The bits of infinity: what is not a number has more.
-const INFINITE: u32 = f32::INFINITY.to_bits();
-
-/// The bits of the largest magnitude. Bits of magnitudes are in the order of the numbers, and what is not a number is
-/// above them all: one pass finds the largest and whether all are finite.
-#[inline(always)]
-fn largest_bits<S: Simd>(simd: S, row: &[f32]) -> u32 {
-    let fold = |top: S::I32, x: S::F32| simd.max_i32(top, simd.magnitude_bits(x));
-    let mut tops = [simd.splat_i32(0); 4];
-    let blocks = row.chunks_exact(4 * S::LANES);
+fn largest_magnitude<S: Simd>(simd: S, row: &[f32]) -> f32 {
+    // The accumulator is the second operand of `max`, so that it wins against what is not a number.
+    let fold = |top: S::F32, x: S::F32| simd.max(simd.abs(x), top);
+    // Eight that do not wait for each other cover the latency of two pipes.
+    let mut tops = [simd.zero(); 8];
+    let blocks = row.chunks_exact(8 * S::LANES);
     let vectors = blocks.remainder().chunks_exact(S::LANES);
     for block in blocks {
         for (i, top) in tops.iter_mut().enumerate() {
@@ -118,64 +118,39 @@ fn largest_bits<S: Simd>(simd: S, row: &[f32]) -> u32 {
     if !tail.is_empty() {
         tops[1] = fold(tops[1], simd.load_partial(tail));
     }
-    let top = simd.max_i32(simd.max_i32(tops[0], tops[2]), simd.max_i32(tops[1], tops[3]));
-    simd.largest_i32(top).cast_unsigned()
+    let [a, b, c, d, e, f, g, h] = tops;
+    let (left, right) = (simd.max(simd.max(a, b), simd.max(c, d)), simd.max(simd.max(e, f), simd.max(g, h)));
+    simd.largest(simd.max(left, right))
 }
 
-/// The largest magnitude, what is not a number left out: for the rare row that has such.
-#[cold]
-fn largest_number(row: &[f32]) -> f32 {
-    row.iter().fold(0.0, |top, x| top.max(x.abs()))
-}
-
-/// How products with the factor become integers.
-trait Steps: Copy {
-    /// The products with `factor` rounded to integers, what is not a number to 0.
-    fn of<S: Simd>(self, simd: S, x: S::F32, factor: S::F32) -> S::I32;
-}
-
-/// Of finite numbers alone, whose products are at most 127 in magnitude and a rounding.
-#[derive(Clone, Copy)]
-struct Finite;
-
-impl Steps for Finite {
-    #[inline(always)]
-    fn of<S: Simd>(self, simd: S, x: S::F32, factor: S::F32) -> S::I32 {
-        simd.to_i32(simd.mul(x, factor))
-    }
-}
-
-/// Of any numbers. What is not a finite product (infinity times zero among them) no two tiers convert alike.
-#[derive(Clone, Copy)]
-struct Any;
-
-impl Steps for Any {
-    #[inline(always)]
-    fn of<S: Simd>(self, simd: S, x: S::F32, factor: S::F32) -> S::I32 {
-        let scaled = simd.mul(x, factor);
-        simd.to_i32(simd.select(simd.less(scaled, simd.splat(128.0)), scaled, simd.zero()))
-    }
+/// The products with `factor` rounded to integers, what is not a number to 0.
+#[inline(always)]
+fn whole_steps<S: Simd>(simd: S, x: S::F32, factor: S::F32) -> S::I32 {
+    // A product is at most 127 in magnitude and a rounding. Anything else is not a number (infinity times zero among
+    // them), which no two tiers convert alike.
+    let scaled = simd.mul(x, factor);
+    simd.to_i32(simd.select(simd.less(scaled, simd.splat(128.0)), scaled, simd.zero()))
 }
 
 #[inline(always)]
-fn quantize<S: Simd, T: Steps>(simd: S, steps: T, row: &[f32], factor: f32, out: &mut [i8]) {
+fn quantize<S: Simd>(simd: S, row: &[f32], factor: f32, out: &mut [i8]) {
     let factor = simd.splat(factor);
     let blocks = row.chunks_exact(4 * S::LANES);
     let vectors = blocks.remainder().chunks_exact(S::LANES);
     let rest = vectors.remainder();
     let mut out = out.chunks_exact_mut(4 * S::LANES);
     for (block, out) in blocks.zip(&mut out) {
-        let bytes = |i: usize| steps.of(simd, simd.load(&block[i * S::LANES..]), factor);
-        simd.store_i8_four([bytes(0), bytes(1), bytes(2), bytes(3)], out);
+        let steps = |i: usize| simd.to_i32(simd.mul(simd.load(&block[i * S::LANES..]), factor));
+        simd.store_steps([steps(0), steps(1), steps(2), steps(3)], out);
     }
     let mut out = out.into_remainder().chunks_exact_mut(S::LANES);
     for (vector, out) in vectors.zip(&mut out) {
-        simd.store_i8(steps.of(simd, simd.load(vector), factor), out);
+        simd.store_i8(whole_steps(simd, simd.load(vector), factor), out);
     }
     let out = out.into_remainder();
     if !out.is_empty() {
         let mut last = [0; MOST_LANES];
-        simd.store_i8(steps.of(simd, simd.load_partial(rest), factor), &mut last);
+        simd.store_i8(whole_steps(simd, simd.load_partial(rest), factor), &mut last);
         out.copy_from_slice(&last[..out.len()]);
     }
 }
@@ -220,8 +195,9 @@ impl SimdOp for Int8Columns<'_> {
                 simd.store(own, &mut scales[at + i * S::LANES..]);
             }
             for (row, out) in values.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
-                let bytes = |i: usize| Any.of(simd, simd.load(&row[at + i * S::LANES..]), factors[i]);
-                simd.store_i8_four([bytes(0), bytes(1), bytes(2), bytes(3)], &mut out[at..]);
+                let bytes =
+                    |i: usize| simd.to_i32(simd.mul(simd.load(&row[at + i * S::LANES..]), factors[i]));
+                simd.store_steps([bytes(0), bytes(1), bytes(2), bytes(3)], &mut out[at..]);
             }
             at += 4 * S::LANES;
         }
