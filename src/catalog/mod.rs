@@ -15,6 +15,7 @@ mod activation;
 mod attention;
 mod clock;
 mod embed;
+mod gather;
 mod inputs;
 mod matmul;
 mod memory;
@@ -57,6 +58,7 @@ pub static FAMILIES: &[Family] = &[
     Family { name: "similarity", about: "how alike two vectors are", benchmarks: similarity::BENCHMARKS },
     Family { name: "matmul", about: "matrix products", benchmarks: matmul::BENCHMARKS },
     Family { name: "quantize", about: "numbers to fewer bits", benchmarks: quantize::BENCHMARKS },
+    Family { name: "gather", about: "rows of tables by number", benchmarks: gather::BENCHMARKS },
     Family { name: "norm", about: "normalisation inside a layer", benchmarks: norm::BENCHMARKS },
     Family {
         name: "activation",

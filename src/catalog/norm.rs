@@ -21,7 +21,21 @@ pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
         formula: "R (9 C + 5) flops; reads 8 R C + 8 C bytes, writes 4 R C",
         addend: Addend::Residual,
     },
+    &rms::RmsNorm {
+        id: "norm/rmsnorm-f32",
+        about: "Rows over the root of their mean square, times a factor per column.",
+        formula: "R (4 C + 4) flops; reads 4 R C + 4 C bytes, writes 4 R C",
+        addend: Addend::None,
+    },
+    &rms::RmsNorm {
+        id: "norm/rmsnorm-residual-f32",
+        about: "RMSNorm of the sum of a layer's input and output, in one pass over both.",
+        formula: "R (5 C + 4) flops; reads 8 R C + 4 C bytes, writes 4 R C",
+        addend: Addend::Residual,
+    },
 ];
+
+mod rms;
 
 const EPSILON: f32 = 1e-12;
 
@@ -30,6 +44,16 @@ const EPSILON: f32 = 1e-12;
 enum Addend {
     None,
     Residual,
+}
+
+/// ROWSxCOLS of the layers of small models.
+fn shapes_of(extensiveness: Extensiveness) -> Vec<Shape> {
+    let shapes: &[[usize; 2]] = match extensiveness {
+        Extensiveness::Quick => &[[128, 384]],
+        Extensiveness::Default => &[[128, 384], [4096, 384]],
+        Extensiveness::Full => &[[128, 384], [4096, 384], [3, 384], [128, 768], [128, 1024]],
+    };
+    shapes.iter().map(|shape| Shape::new(shape)).collect()
 }
 
 /// LayerNorm of ROWSxCOLS.
@@ -61,12 +85,7 @@ impl Benchmark for LayerNorm {
     }
 
     fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
-        let shapes: &[[usize; 2]] = match extensiveness {
-            Extensiveness::Quick => &[[128, 384]],
-            Extensiveness::Default => &[[128, 384], [4096, 384]],
-            Extensiveness::Full => &[[128, 384], [4096, 384], [3, 384], [128, 768], [128, 1024]],
-        };
-        shapes.iter().map(|shape| Shape::new(shape)).collect()
+        shapes_of(extensiveness)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts are below 2^36")]

@@ -4,9 +4,15 @@ use super::inputs::{self, counts, fitting_counts};
 use super::prepared::WordWork;
 use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources};
 use crate::document::{Case, Cost, Machine, Shape};
-use crate::kernels::quantize;
+use crate::kernels::quantize::{self, Half};
 use crate::tensor::AlignedBuffer;
 use crate::workload::{Mismatch, OutputMut, Workload, compare_exact, compare_floats};
+
+mod back;
+mod narrow;
+
+use back::{FromHalf, FromInt8, FromUint8};
+use narrow::{Ternary, ToHalf, Uint8};
 
 /// The family's rows.
 pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
@@ -22,6 +28,31 @@ pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
         formula: "3 R C operations; reads 4 R C bytes, writes R C + 4 R",
         scales: Scales::Rows,
     },
+    &Int8 {
+        id: "quantize/int8-column-f32",
+        about: "Numbers to signed bytes with a scale for every column, as of weights stored inputs by channels.",
+        formula: "3 R C operations; reads 8 R C bytes (a scale is known after the first pass), writes R C + 4 C",
+        scales: Scales::Columns,
+    },
+    &Uint8 {
+        id: "quantize/uint8-tensor-f32",
+        about: "Numbers to unsigned bytes with one scale and zero point, from their own range.",
+        formula: "5 R C operations; reads 8 R C bytes (the range is known after the first pass), writes R C",
+        scales: Scales::One,
+    },
+    &Uint8 {
+        id: "quantize/uint8-row-f32",
+        about: "Numbers to unsigned bytes with a scale and a zero point for every row, from its own range.",
+        formula: "5 R C operations; reads 4 R C bytes, writes R C + 8 R",
+        scales: Scales::Rows,
+    },
+    &FromInt8,
+    &FromUint8,
+    &ToHalf { id: "quantize/f16-f32", about: "Single precision to binary16.", half: Half::F16 },
+    &ToHalf { id: "quantize/bf16-f32", about: "Single precision to bfloat16.", half: Half::Bf16 },
+    &FromHalf { id: "quantize/dequantize-f16", about: "Binary16 to single precision.", half: Half::F16 },
+    &FromHalf { id: "quantize/dequantize-bf16", about: "Bfloat16 to single precision.", half: Half::Bf16 },
+    &Ternary,
     &Bits,
 ];
 
@@ -43,6 +74,7 @@ fn shapes_of(extensiveness: Extensiveness) -> Vec<Shape> {
 enum Scales {
     One,
     Rows,
+    Columns,
 }
 
 impl Scales {
@@ -50,7 +82,7 @@ impl Scales {
     const fn layout(self, [rows, columns]: [usize; 2]) -> [usize; 2] {
         match self {
             Self::One => [1, rows * columns],
-            Self::Rows => [rows, columns],
+            Self::Rows | Self::Columns => [rows, columns],
         }
     }
 }
@@ -82,10 +114,11 @@ impl Benchmark for Int8 {
         // The scale must be known before the first byte: all numbers are read twice for one scale. A row is read
         // once, because its second reading finds it in registers or L1.
         let read = match self.scales {
-            Scales::One => 2.0 * input,
+            Scales::One | Scales::Columns => 2.0 * input,
             Scales::Rows => input,
         };
-        let written = numbers + 4.0 * rows as f64;
+        let scales = if self.scales == Scales::Columns { width } else { rows };
+        let written = numbers + 4.0 * scales as f64;
         Some(Cost {
             // A comparison, a product and a rounding a number.
             flops: 3.0 * numbers,
@@ -102,8 +135,18 @@ impl Benchmark for Int8 {
         let [rows, width] = self.scales.layout(shape);
         let tier = inputs::tier(case)?;
         let values = inputs::floats(rows * width, resources.seed);
-        let (bytes, scales) = quantize::reference_int8_rows(&values, width);
+        let columns = self.scales == Scales::Columns;
+        let reference =
+            if columns { quantize::reference_int8_columns } else { quantize::reference_int8_rows };
+        let (bytes, scales) = reference(&values, width);
         let run: Run = match &*case.implementation {
+            "plain" if columns => {
+                Box::new(move |out, scales| quantize::plain_int8_columns(&values, out, scales))
+            }
+            "vectors" if columns => Box::new(move |out, scales| {
+                // Tested above; and an output that is not written fails the check.
+                let _ = quantize::int8_columns(tier, &values, out, scales);
+            }),
             "plain" => Box::new(move |out, scales| quantize::plain_int8_rows(&values, width, out, scales)),
             "vectors" => Box::new(move |out, scales| {
                 // Tested above; and an output that is not written fails the check.

@@ -8,19 +8,44 @@ use crate::kernels::{activation, softmax};
 use crate::workload::Workload;
 
 /// The family's rows.
-pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[&Rows];
+pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
+    &Rows {
+        id: "softmax/rows-f32",
+        about: "Rows of scores to shares that add up to one.",
+        formula: "R (19 C + 1) flops; reads 4 R C bytes, writes 4 R C",
+        masking: Masking::None,
+    },
+    &Rows {
+        id: "softmax/masked-rows-f32",
+        about: "Rows of scores to shares, with the last quarter of the columns masked for every row.",
+        formula: "R (19 C + 1) flops; reads 4 R C + C bytes, writes 4 R C",
+        masking: Masking::Columns,
+    },
+];
+
+/// Whether columns are masked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Masking {
+    None,
+    Columns,
+}
 
 /// ROWSxCOLS scores to shares, into another buffer: in place, every run would begin with the last one's answer.
-struct Rows;
+struct Rows {
+    id: &'static str,
+    about: &'static str,
+    formula: &'static str,
+    masking: Masking,
+}
 
 impl Benchmark for Rows {
     fn id(&self) -> &str {
-        "softmax/rows-f32"
+        self.id
     }
     fn card(&self) -> Card {
         Card {
-            about: "Rows of scores to shares that add up to one.",
-            formula: "R (20 C + 1) flops; reads 4 R C bytes, writes 4 R C",
+            about: self.about,
+            formula: self.formula,
             implementations: const {
                 &[
                     Implementation::plain(
@@ -49,11 +74,12 @@ impl Benchmark for Rows {
         let [rows, columns] = counts(shape)?;
         let (rows, columns) = (rows as f64, columns as f64);
         let side = 4.0 * rows * columns;
+        let mask = if self.masking == Masking::Columns { columns } else { 0.0 };
         Some(Cost {
             // A maximum, a difference, an exponential, an addition and a product a score; a division a row.
             flops: rows * ((4.0 + activation::EXP_SHARE_FLOPS) * columns + 1.0),
             // Read once and written once: the later passes over a row find it in L1.
-            ..Cost::streamed(side, side)
+            ..Cost::streamed(side + mask, side)
         })
     }
 
@@ -63,12 +89,27 @@ impl Benchmark for Rows {
         let mut scores = inputs::floats(rows * width, resources.seed);
         // Scores of a trained model spread over several units.
         scores.iter_mut().for_each(|x| *x *= 4.0);
-        let reference = softmax::reference_rows(&scores, width);
+        let mask: Vec<u8> = (0..width).map(|column| u8::from(column < width - width / 4)).collect();
+        let reference = match self.masking {
+            Masking::None => softmax::reference_rows(&scores, width),
+            Masking::Columns => softmax::reference_masked_rows(&scores, &mask),
+        };
         // The roundings of a sum of `width` numbers are random: together some root of the width.
         #[expect(clippy::cast_precision_loss, reason = "counts are below 2^36")]
         let relative = (8.0 + (width as f64).sqrt()) * f64::from(f32::EPSILON);
         let tolerance = Tolerance { relative, absolute: 0.0 };
         Ok(match &*case.implementation {
+            "plain" if self.masking == Masking::Columns => {
+                Box::new(FloatWork::new(reference, tolerance, move |out| {
+                    softmax::plain_masked_rows(&scores, &mask, out);
+                }))
+            }
+            "rows" if self.masking == Masking::Columns => {
+                Box::new(FloatWork::new(reference, tolerance, move |out| {
+                    // Tested above; and an output that is not written fails the check.
+                    let _ = softmax::masked_rows_into(tier, &scores, &mask, out);
+                }))
+            }
             "plain" => Box::new(FloatWork::new(reference, tolerance, move |out| {
                 softmax::plain_rows(&scores, width, out);
             })),

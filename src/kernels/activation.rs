@@ -1,25 +1,35 @@
 //! Activations: elementwise functions between matrix products.
 //!
-//! GELU by its definition (erf) and by the tanh form that some models were trained with, ReLU, SiLU, and `e^x` alone.
+//! GELU by its definition (erf) and by the tanh and sigmoid forms that some models were trained with, ReLU, SiLU; and `e^x`,
+//! erf and tanh alone.
 //! GELU and SiLU are computed as `max(x, 0) - |x| * tail(|x|)`, where the tail is the share that the gate holds back:
 //! the large part of the answer is then exact, and the error is that of a small, smooth correction.
 
 use super::lanes::{Lanewise, map, map_in_place};
-use super::math::{exp, exp_share, polynomial, reference_erfc};
+use super::math::{erf, exp, exp_share, polynomial, reference_erfc, tanh};
 use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};
 
-/// Operations of one `e^x` by [`super::math::exp`]: three FMA and a subtraction reduce the argument; an addition, two
-/// products and four FMA are the polynomial. Comparisons, selections, signs and the scaling by a power of two are not
+/// Operations of one `e^x` by [`super::math::exp`]: three FMA and a subtraction reduce the argument; five FMA are the
+/// polynomial. Comparisons, selections, signs and the scaling by a power of two are not
 /// arithmetic on data.
-pub const EXP_FLOPS: f64 = 7.0 + 11.0;
+pub const EXP_FLOPS: f64 = 7.0 + 10.0;
+/// Operations per element of [`exp_of`]: an addition more.
+pub const EXP_OF_FLOPS: f64 = EXP_FLOPS + 1.0;
 /// Operations of one `e^x` where small terms may be less exact: an FMA less.
 pub const EXP_SHARE_FLOPS: f64 = EXP_FLOPS - 2.0;
-/// Operations per element of [`gelu_erf`]: two bounds, seven FMA and two products of the polynomial, `e^x` and the final
-/// FMA.
-pub const GELU_ERF_FLOPS: f64 = 2.0 + 16.0 + EXP_SHARE_FLOPS + 2.0;
+/// Operations per element of [`gelu_erf`]: two bounds, seven FMA of the polynomial, `e^x` and the final FMA.
+pub const GELU_ERF_FLOPS: f64 = 2.0 + 14.0 + EXP_SHARE_FLOPS + 2.0;
 /// Operations per element of [`gelu_tanh`]: two bounds, a square, an FMA, a product, `e^x`, the sum and the quotient of
 /// the gate, and the final FMA.
 pub const GELU_TANH_FLOPS: f64 = 2.0 + 4.0 + EXP_SHARE_FLOPS + 2.0 + 2.0;
+/// Operations per element of [`gelu_quick`]: a product more than [`silu`].
+pub const GELU_QUICK_FLOPS: f64 = SILU_FLOPS + 1.0;
+/// Operations per element of [`erf_of`]: an absolute value, an addition, a square, four FMA and a product near zero; elsewhere a bound,
+/// seven FMA, a product, `e^x` and a subtraction; both are computed, and one is taken.
+pub const ERF_FLOPS: f64 = (2.0 + 1.0 + 8.0 + 1.0) + (1.0 + 14.0 + 1.0 + EXP_FLOPS + 1.0);
+/// Operations per element of [`tanh_of`]: an addition, a square, three FMA, a product and an FMA near zero; elsewhere a product, `e^x`,
+/// two additions, a quotient and a subtraction; both are computed, and one is taken.
+pub const TANH_FLOPS: f64 = (1.0 + 1.0 + 6.0 + 1.0 + 2.0) + (1.0 + EXP_FLOPS + 2.0 + 1.0 + 1.0);
 /// Operations per element of [`silu`]: two bounds, `e^x`, the sum and the quotient of the gate, and the final FMA.
 pub const SILU_FLOPS: f64 = 2.0 + EXP_SHARE_FLOPS + 2.0 + 2.0;
 /// Operations per element of [`relu`]: one maximum.
@@ -43,6 +53,8 @@ const TAIL_END: f32 = 100.0;
 /// `2 sqrt(2 / pi)`, and 0.044715 times it: the argument of the tanh form, doubled.
 const TANH_LINEAR: f32 = 1.595_769;
 const TANH_CUBIC: f32 = 0.071_354_814;
+/// The factor of the sigmoid form (Hendrycks and Gimpel, 2016, arXiv:1606.08415, section 2).
+const QUICK: f32 = 1.702;
 /// Below it `e^x` counts as zero.
 const FLOOR: f32 = -87.0;
 
@@ -53,7 +65,7 @@ struct GeluErf;
 impl Lanewise for GeluErf {
     #[inline(always)]
     fn apply<S: Simd>(self, s: S, x: S::F32) -> S::F32 {
-        let a = tail_argument(s, x);
+        let (x, a) = tail_argument(s, x);
         let tail = exp_share(s, polynomial(s, a, &LN_NORMAL_TAIL), FLOOR);
         without_tail(s, x, a, tail)
     }
@@ -67,7 +79,7 @@ impl Lanewise for GeluTanh {
     #[inline(always)]
     fn apply<S: Simd>(self, s: S, x: S::F32) -> S::F32 {
         // (1 + tanh(y)) / 2 is the logistic function of 2 y.
-        let a = tail_argument(s, x);
+        let (x, a) = tail_argument(s, x);
         let inner = s.mul_add(s.mul(a, a), s.splat(-TANH_CUBIC), s.splat(-TANH_LINEAR));
         without_tail(s, x, a, logistic_tail(s, s.mul(inner, a)))
     }
@@ -80,8 +92,42 @@ struct Silu;
 impl Lanewise for Silu {
     #[inline(always)]
     fn apply<S: Simd>(self, s: S, x: S::F32) -> S::F32 {
-        let a = tail_argument(s, x);
+        let (x, a) = tail_argument(s, x);
         without_tail(s, x, a, logistic_tail(s, s.sub(s.zero(), a)))
+    }
+}
+
+/// `x / (1 + e^(-1.702 x))`.
+#[derive(Debug, Clone, Copy)]
+struct GeluQuick;
+
+impl Lanewise for GeluQuick {
+    #[inline(always)]
+    fn apply<S: Simd>(self, s: S, x: S::F32) -> S::F32 {
+        let (x, a) = tail_argument(s, x);
+        without_tail(s, x, a, logistic_tail(s, s.mul(a, s.splat(-QUICK))))
+    }
+}
+
+/// `erf(x)`.
+#[derive(Debug, Clone, Copy)]
+struct Erf;
+
+impl Lanewise for Erf {
+    #[inline(always)]
+    fn apply<S: Simd>(self, s: S, x: S::F32) -> S::F32 {
+        erf(s, x)
+    }
+}
+
+/// `tanh(x)`.
+#[derive(Debug, Clone, Copy)]
+struct Tanh;
+
+impl Lanewise for Tanh {
+    #[inline(always)]
+    fn apply<S: Simd>(self, s: S, x: S::F32) -> S::F32 {
+        tanh(s, x)
     }
 }
 
@@ -96,6 +142,9 @@ impl Lanewise for Relu {
     }
 }
 
+/// Lost in the sum with any number that the answer depends on.
+const TINY: f32 = 1e-30;
+
 /// `e^x`.
 #[derive(Debug, Clone, Copy)]
 struct Exp;
@@ -103,14 +152,23 @@ struct Exp;
 impl Lanewise for Exp {
     #[inline(always)]
     fn apply<S: Simd>(self, s: S, x: S::F32) -> S::F32 {
-        exp(s, x)
+        // A denormal number becomes a normal one, and e to either is one.
+        exp(s, s.add(x, s.splat(TINY)))
     }
 }
 
-/// `|x|`, bounded so that its product with a tail of zero is zero even for an infinity. `min` hands on a NaN.
+/// What is smaller counts as zero, which is within the promised error: its square, and half of the smallest normal
+/// numbers, are denormal, and each operation on such a number takes a hundred cycles on some cores.
+const SMALL: f32 = f32::from_bits((127 - 60) << 23);
+
+/// `x`, or zero where it is small; and its magnitude, bounded so that its product with a tail of zero is zero even for an
+/// infinity. `min` hands on a NaN.
 #[inline(always)]
-fn tail_argument<S: Simd>(s: S, x: S::F32) -> S::F32 {
-    s.min(s.splat(TAIL_END), s.abs(x))
+fn tail_argument<S: Simd>(s: S, x: S::F32) -> (S::F32, S::F32) {
+    let magnitude = s.abs(x);
+    let small = s.less(magnitude, s.splat(SMALL));
+    let a = s.min(s.splat(TAIL_END), magnitude);
+    (s.select(small, s.zero(), x), s.select(small, s.zero(), a))
 }
 
 /// `e^y / (1 + e^y)` for `y <= 0`.
@@ -210,6 +268,35 @@ pub fn silu_in_place(tier: Tier, data: &mut [f32]) -> Result<(), TierUnavailable
     dispatch(tier, MapInPlace { function: Silu, data })
 }
 
+/// GELU's sigmoid form, `x / (1 + e^(-1.702 x))`, within 5e-7 absolute; `-inf` gives 0.
+///
+/// # Panics
+/// Where the slices differ in length.
+pub fn gelu_quick(tier: Tier, input: &[f32], out: &mut [f32]) -> Result<(), TierUnavailable> {
+    run(tier, GeluQuick, input, out)
+}
+
+/// [`gelu_quick`] over its own input.
+pub fn gelu_quick_in_place(tier: Tier, data: &mut [f32]) -> Result<(), TierUnavailable> {
+    dispatch(tier, MapInPlace { function: GeluQuick, data })
+}
+
+/// The error function of every element, by [`super::math::erf`].
+///
+/// # Panics
+/// Where the slices differ in length.
+pub fn erf_of(tier: Tier, input: &[f32], out: &mut [f32]) -> Result<(), TierUnavailable> {
+    run(tier, Erf, input, out)
+}
+
+/// The hyperbolic tangent of every element, by [`super::math::tanh`].
+///
+/// # Panics
+/// Where the slices differ in length.
+pub fn tanh_of(tier: Tier, input: &[f32], out: &mut [f32]) -> Result<(), TierUnavailable> {
+    run(tier, Tanh, input, out)
+}
+
 /// `e^x` of every element, by [`super::math::exp`].
 ///
 /// # Panics
@@ -249,6 +336,12 @@ pub fn reference_silu(x: f64) -> f64 {
     if x == f64::NEG_INFINITY { 0.0 } else { x * reference_sigmoid(x) }
 }
 
+/// GELU's sigmoid form in double precision.
+#[must_use]
+pub fn reference_gelu_quick(x: f64) -> f64 {
+    if x == f64::NEG_INFINITY { 0.0 } else { x * reference_sigmoid(f64::from(QUICK) * x) }
+}
+
 fn reference_sigmoid(x: f64) -> f64 {
     if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) }
 }
@@ -278,6 +371,27 @@ pub fn plain_relu(input: &[f32], out: &mut [f32]) {
 pub fn plain_silu(input: &[f32], out: &mut [f32]) {
     for (x, y) in input.iter().zip(out) {
         *y = x / (1.0 + (-x).exp());
+    }
+}
+
+/// The plain loop for [`gelu_quick`].
+pub fn plain_gelu_quick(input: &[f32], out: &mut [f32]) {
+    for (x, y) in input.iter().zip(out) {
+        *y = x / (1.0 + (-QUICK * x).exp());
+    }
+}
+
+/// The plain loop for [`erf_of`].
+pub fn plain_erf_of(input: &[f32], out: &mut [f32]) {
+    for (&x, y) in input.iter().zip(out) {
+        *y = plain_erf(x);
+    }
+}
+
+/// The plain loop for [`tanh_of`].
+pub fn plain_tanh(input: &[f32], out: &mut [f32]) {
+    for (x, y) in input.iter().zip(out) {
+        *y = x.tanh();
     }
 }
 
@@ -332,6 +446,14 @@ mod tests {
             in_place: gelu_tanh_in_place,
             plain: plain_gelu_tanh,
             reference: reference_gelu_tanh,
+            tolerance: 5e-7,
+        },
+        Row {
+            name: "gelu quick",
+            vector: gelu_quick,
+            in_place: gelu_quick_in_place,
+            plain: plain_gelu_quick,
+            reference: reference_gelu_quick,
             tolerance: 5e-7,
         },
         Row {
@@ -417,6 +539,47 @@ mod tests {
                 (row.vector)(tier, &x, &mut y).unwrap();
                 let denormal = x.iter().zip(&y).find(|(_, y)| y.is_subnormal());
                 assert_eq!(denormal, None, "{} {tier}", row.name);
+            }
+        }
+    }
+
+    #[test]
+    fn erf_and_tanh_of_slices_are_those_of_vectors() {
+        let x: Vec<f32> = (0..=3000).map(|i| -6.0 + i as f32 * 4e-3).collect();
+        let mut y = vec![f32::NAN; x.len()];
+        let judge = |who: &str, y: &[f32], reference: fn(f64) -> f64| {
+            for (&x, &y) in x.iter().zip(y) {
+                let error = (f64::from(y) - reference(f64::from(x))).abs();
+                assert!(error <= 4e-7, "{who} of {x}: {y}, error {error}");
+            }
+        };
+        for tier in Tier::available() {
+            erf_of(tier, &x, &mut y).unwrap();
+            judge(tier.name(), &y, super::super::math::reference_erf);
+            tanh_of(tier, &x, &mut y).unwrap();
+            judge(tier.name(), &y, f64::tanh);
+        }
+        plain_erf_of(&x, &mut y);
+        judge("plain", &y, super::super::math::reference_erf);
+        plain_tanh(&x, &mut y);
+        judge("plain", &y, f64::tanh);
+    }
+
+    /// Inputs that make slow hardware paths likely, in vectors of their own and among others.
+    #[test]
+    fn inputs_that_are_slow_elsewhere_have_right_answers() {
+        let denormal = f32::from_bits(0x0000_1234);
+        let special = [denormal, -denormal, f32::MIN_POSITIVE, -0.0, 1e-30, -87.5, -100.0, -103.9, 88.0];
+        let mut x: Vec<f32> = special.iter().flat_map(|&x| [x; 16]).collect();
+        x.extend(special.iter().cycle().take(35));
+        let mut y = vec![f32::NAN; x.len()];
+        for row in TABLE {
+            for tier in Tier::available() {
+                (row.vector)(tier, &x, &mut y).unwrap();
+                for (&x, &y) in x.iter().zip(&y) {
+                    let error = (f64::from(y) - (row.reference)(f64::from(x))).abs();
+                    assert!(error <= row.tolerance, "{} {tier} of {x}: {y}", row.name);
+                }
             }
         }
     }

@@ -6,6 +6,7 @@
 pub mod activation;
 pub mod attention;
 pub mod clock_chain;
+pub mod gather;
 mod lanes;
 pub mod math;
 pub mod matmul;

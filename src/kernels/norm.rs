@@ -1,9 +1,13 @@
-//! LayerNorm: each row to mean 0 and variance 1, then an affine map per column.
+//! LayerNorm: each row to mean 0 and variance 1, then an affine map per column; and RMSNorm beside it.
 //!
 //! `out = (x - mean) / sqrt(variance + epsilon) * gamma + beta`, with `x = input` or `input + residual` and the
 //! variance over the whole row (not `n - 1`). The mean is subtracted before squaring: the one-pass form, the mean of
 //! squares less the square of the mean, cancels where the mean is large. A row is read from memory once; the second and
 //! third pass find it in the first-level cache.
+
+mod rms;
+
+pub use rms::{plain_rms_norm, reference_rms_norm, rms_norm};
 
 use super::lanes::{keep_first, whole_lanes};
 use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};

@@ -32,6 +32,8 @@ macro_rules! avx2 {
     }};
 }
 
+mod bytes;
+
 /// Lanes `0..n` set, for masked loads and stores.
 #[inline(always)]
 fn lanes(n: usize) -> __m256i {
@@ -271,9 +273,100 @@ impl Simd for Avx2 {
         (avx2!(_mm256_castsi256_ps(even)), avx2!(_mm256_castsi256_ps(odd)))
     }
     #[inline(always)]
+    fn load_f16(self, from: &[u16]) -> __m256 {
+        let from = &from[..8];
+        // SAFETY: sixteen bytes are readable at `from`.
+        let halves = unsafe { _mm_loadu_si128(from.as_ptr().cast()) };
+        avx2!(_mm256_cvtph_ps(halves))
+    }
+    #[inline(always)]
+    fn store_f16(self, value: __m256, to: &mut [u16]) {
+        let to = &mut to[..8];
+        let halves = avx2!(_mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(value));
+        // SAFETY: sixteen bytes are writable at `to`.
+        unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), halves) }
+    }
+    #[inline(always)]
+    fn store_bf16(self, value: __m256, to: &mut [u16]) {
+        let to = &mut to[..8];
+        let bits = avx2!(_mm256_castps_si256(value));
+        let odd = avx2!(_mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1)));
+        let rounded = avx2!(_mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7FFF)), odd));
+        let quiet = avx2!(_mm256_or_si256(bits, _mm256_set1_epi32(0x0040_0000)));
+        let nan = avx2!(_mm256_castps_si256(_mm256_cmp_ps::<_CMP_UNORD_Q>(value, value)));
+        let bits = avx2!(_mm256_srli_epi32::<16>(_mm256_blendv_epi8(rounded, quiet, nan)));
+        let (low, high) = (avx2!(_mm256_castsi256_si128(bits)), avx2!(_mm256_extracti128_si256::<1>(bits)));
+        let halves = avx2!(_mm_packus_epi32(low, high));
+        // SAFETY: sixteen bytes are writable at `to`.
+        unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), halves) }
+    }
+    #[inline(always)]
+    fn store_u8(self, value: __m256i, to: &mut [u8]) {
+        let to = &mut to[..8];
+        let low = avx2!(_mm256_castsi256_si128(value));
+        let high = avx2!(_mm256_extracti128_si256::<1>(value));
+        let words = avx2!(_mm_packs_epi32(low, high));
+        let bytes = avx2!(_mm_packus_epi16(words, words));
+        // SAFETY: eight bytes are writable at `to`.
+        unsafe { _mm_storel_epi64(to.as_mut_ptr().cast(), bytes) }
+    }
+    #[inline(always)]
+    fn store_steps(self, [a, b, c, d]: [__m256i; 4], to: &mut [i8]) {
+        let to = &mut to[..32];
+        let words = (avx2!(_mm256_packs_epi32(a, b)), avx2!(_mm256_packs_epi32(c, d)));
+        let bytes = avx2!(_mm256_packs_epi16(words.0, words.1));
+        // What is not a number converts to the smallest integer, which packing keeps to -128.
+        let none = avx2!(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(i8::MIN)));
+        let bytes = avx2!(_mm256_andnot_si256(none, bytes));
+        // As in `store_i8_four`.
+        let order = avx2!(_mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+        let bytes = avx2!(_mm256_permutevar8x32_epi32(bytes, order));
+        // SAFETY: thirty-two bytes are writable at `to`.
+        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), bytes) }
+    }
+    #[inline(always)]
+    fn store_u8_four(self, [a, b, c, d]: [__m256i; 4], to: &mut [u8]) {
+        let to = &mut to[..32];
+        let words = (avx2!(_mm256_packs_epi32(a, b)), avx2!(_mm256_packs_epi32(c, d)));
+        // As in `store_i8_four`.
+        let bytes = avx2!(_mm256_packus_epi16(words.0, words.1));
+        let order = avx2!(_mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+        let bytes = avx2!(_mm256_permutevar8x32_epi32(bytes, order));
+        // SAFETY: thirty-two bytes are writable at `to`.
+        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), bytes) }
+    }
+    #[inline(always)]
+    fn load_u8(self, from: &[u8]) -> __m256i {
+        let from = &from[..8];
+        // SAFETY: eight bytes are readable at `from`.
+        let bytes = unsafe { _mm_loadl_epi64(from.as_ptr().cast()) };
+        avx2!(_mm256_cvtepu8_epi32(bytes))
+    }
+    #[inline(always)]
+    fn prefetch_beyond<T>(self, at: &[T], ahead: usize) {
+        let at = at.as_ptr().wrapping_add(ahead);
+        // SAFETY: a prefetch of any address is harmless.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+    #[inline(always)]
+    fn sum_four(self, [a, b, c, d]: [__m256; 4]) -> [f32; 4] {
+        // Each half of the result of two rounds holds the half's sums of a, b, c and d.
+        let four = avx2!(_mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d)));
+        let high = avx2!(_mm256_extractf128_ps::<1>(four));
+        let four = avx2!(_mm_add_ps(_mm256_castps256_ps128(four), high));
+        let mut sums = [0.0; 4];
+        // SAFETY: four floats are writable at `sums`.
+        unsafe { _mm_storeu_ps(sums.as_mut_ptr(), four) }
+        sums
+    }
+    #[inline(always)]
     fn xor_popcount(self, a: &[u64], b: &[u64]) -> u64 {
         // With POPCNT enabled this is one instruction a word, which AVX2's byte shuffle beats only on long rows.
         a.iter().zip(b).map(|(a, b)| u64::from((a ^ b).count_ones())).sum()
+    }
+    #[inline(always)]
+    fn and_popcount(self, a: &[u64], b: &[u64]) -> u64 {
+        a.iter().zip(b).map(|(a, b)| u64::from((a & b).count_ones())).sum()
     }
 }
 

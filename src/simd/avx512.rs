@@ -16,6 +16,20 @@ pub struct Avx512Vnni(());
 #[derive(Debug, Clone, Copy)]
 pub struct Avx512Bf16(());
 
+/// Proof that the CPU has VPOPCNTDQ besides what [`Avx512`] proves: the same tier with another way to count bits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Avx512Popcnt(());
+
+impl Avx512Popcnt {
+    /// The token, where the CPU and its system offer the extension.
+    #[inline(always)]
+    pub(super) fn new() -> Option<Self> {
+        static ASKED: Asked = Asked::new();
+        let has = || Avx512::new().is_some() && is_x86_feature_detected!("avx512vpopcntdq");
+        ASKED.or_ask(has).then_some(Self(()))
+    }
+}
+
 impl Avx512 {
     /// The token, where the CPU and its system offer the tier.
     #[must_use]
@@ -65,6 +79,9 @@ macro_rules! avx512 {
     }};
 }
 
+mod bits;
+mod bytes;
+
 /// Lanes `0..n` set.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "n is clamped to 16 and the shift leaves 16 bits")]
@@ -73,7 +90,7 @@ fn lanes(n: usize) -> __mmask16 {
 }
 
 macro_rules! implement_simd {
-    ($token:ident, $tier:ident, $features:literal) => {
+    ($token:ident, $tier:ident, $count:ident, $features:literal) => {
         impl Simd for $token {
             const TIER: Tier = Tier::$tier;
             const LANES: usize = 16;
@@ -278,40 +295,133 @@ macro_rules! implement_simd {
                 (avx512!(_mm512_castsi512_ps(even)), avx512!(_mm512_castsi512_ps(odd)))
             }
             #[inline(always)]
+            fn load_f16(self, from: &[u16]) -> __m512 {
+                let from = &from[..16];
+                // SAFETY: thirty-two bytes are readable at `from`.
+                let halves = unsafe { _mm256_loadu_si256(from.as_ptr().cast()) };
+                avx512!(_mm512_cvtph_ps(halves))
+            }
+            #[inline(always)]
+            fn store_f16(self, value: __m512, to: &mut [u16]) {
+                let to = &mut to[..16];
+                let halves =
+                    avx512!(_mm512_cvtps_ph::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(value));
+                // SAFETY: thirty-two bytes are writable at `to`.
+                unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), halves) }
+            }
+            #[inline(always)]
+            fn store_bf16(self, value: __m512, to: &mut [u16]) {
+                let to = &mut to[..16];
+                // Not the conversion of BF16, which takes denormal numbers for zero.
+                let bits = avx512!(_mm512_castps_si512(value));
+                let odd = avx512!(_mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1)));
+                let rounded =
+                    avx512!(_mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7FFF)), odd));
+                let quiet = avx512!(_mm512_or_si512(bits, _mm512_set1_epi32(0x0040_0000)));
+                let nan = avx512!(_mm512_cmp_ps_mask::<_CMP_UNORD_Q>(value, value));
+                let bits = avx512!(_mm512_mask_blend_epi32(nan, rounded, quiet));
+                let halves = avx512!(_mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(bits)));
+                // SAFETY: thirty-two bytes are writable at `to`.
+                unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), halves) }
+            }
+            #[inline(always)]
+            fn store_u8(self, value: __m512i, to: &mut [u8]) {
+                let to = &mut to[..16];
+                let bytes = avx512!(_mm512_cvtusepi32_epi8(_mm512_max_epi32(value, _mm512_setzero_si512())));
+                // SAFETY: sixteen bytes are writable at `to`.
+                unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), bytes) }
+            }
+            #[inline(always)]
+            fn store_steps(self, [a, b, c, d]: [__m512i; 4], to: &mut [i8]) {
+                let to = &mut to[..64];
+                let words = (avx512!(_mm512_packs_epi32(a, b)), avx512!(_mm512_packs_epi32(c, d)));
+                let bytes = avx512!(_mm512_packs_epi16(words.0, words.1));
+                // What is not a number converts to the smallest integer, which packing keeps to -128.
+                let numbers = avx512!(_mm512_cmpneq_epi8_mask(bytes, _mm512_set1_epi8(i8::MIN)));
+                let bytes = avx512!(_mm512_maskz_mov_epi8(numbers, bytes));
+                // As in `store_i8_four`.
+                let order = avx512!(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+                let bytes = avx512!(_mm512_permutexvar_epi32(order, bytes));
+                // SAFETY: sixty-four bytes are writable at `to`.
+                unsafe { _mm512_storeu_epi8(to.as_mut_ptr(), bytes) }
+            }
+            #[inline(always)]
+            fn store_u8_four(self, [a, b, c, d]: [__m512i; 4], to: &mut [u8]) {
+                let to = &mut to[..64];
+                let words = (avx512!(_mm512_packs_epi32(a, b)), avx512!(_mm512_packs_epi32(c, d)));
+                // As in `store_i8_four`.
+                let bytes = avx512!(_mm512_packus_epi16(words.0, words.1));
+                let order = avx512!(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+                let bytes = avx512!(_mm512_permutexvar_epi32(order, bytes));
+                // SAFETY: sixty-four bytes are writable at `to`.
+                unsafe { _mm512_storeu_epi8(to.as_mut_ptr().cast(), bytes) }
+            }
+            #[inline(always)]
+            fn load_u8(self, from: &[u8]) -> __m512i {
+                let from = &from[..16];
+                // SAFETY: sixteen bytes are readable at `from`.
+                let bytes = unsafe { _mm_loadu_si128(from.as_ptr().cast()) };
+                avx512!(_mm512_cvtepu8_epi32(bytes))
+            }
+            #[inline(always)]
+            fn prefetch_beyond<T>(self, at: &[T], ahead: usize) {
+                let at = at.as_ptr().wrapping_add(ahead);
+                // SAFETY: a prefetch of any address is harmless.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+            }
+            #[inline(always)]
+            fn sum_four(self, [a, b, c, d]: [__m512; 4]) -> [f32; 4] {
+                // Two rounds of interleaving and adding leave each quarter with its sums of a, b, c and d.
+                let ab = avx512!(_mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)));
+                let cd = avx512!(_mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d)));
+                let (ab, cd) = (avx512!(_mm512_castps_pd(ab)), avx512!(_mm512_castps_pd(cd)));
+                let low = avx512!(_mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd)));
+                let high = avx512!(_mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd)));
+                let four = self.add(low, high);
+                let high = avx512!(_mm512_extractf32x8_ps::<1>(four));
+                let four = avx512!(_mm256_add_ps(_mm512_castps512_ps256(four), high));
+                let high = avx512!(_mm256_extractf128_ps::<1>(four));
+                let four = avx512!(_mm_add_ps(_mm256_castps256_ps128(four), high));
+                let mut sums = [0.0; 4];
+                // SAFETY: four floats are writable at `sums`.
+                unsafe { _mm_storeu_ps(sums.as_mut_ptr(), four) }
+                sums
+            }
+            #[inline(always)]
             fn xor_popcount(self, a: &[u64], b: &[u64]) -> u64 {
-                avx512!(xor_popcount(a, b))
+                avx512!(bits::$count::xor_popcount(a, b))
+            }
+            #[inline(always)]
+            fn and_popcount(self, a: &[u64], b: &[u64]) -> u64 {
+                avx512!(bits::$count::and_popcount(a, b))
+            }
+            #[inline(always)]
+            fn hamming_rows(self, query: &[u64], rows: &[u64], out: &mut [u64]) {
+                avx512!(bits::$count::hamming_rows(query, rows, out));
             }
         }
     };
 }
 
-implement_simd!(Avx512, Avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,popcnt");
-implement_simd!(Avx512Vnni, Avx512vnni, "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c,popcnt");
-implement_simd!(Avx512Bf16, Avx512bf16, "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c,popcnt");
-
-/// Counts by a byte shuffle (Mula's method): VPOPCNTQ is an extension of its own, which this tier does not promise.
-#[target_feature(enable = "avx512f,avx512bw,popcnt")]
-#[inline]
-fn xor_popcount(a: &[u64], b: &[u64]) -> u64 {
-    let nibble_counts = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
-    let low_nibble = _mm512_set1_epi8(0x0F);
-    let mut total = _mm512_setzero_si512();
-    let (a_chunks, b_chunks) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    for (a, b) in a_chunks.0.iter().zip(b_chunks.0) {
-        // SAFETY: each chunk is 64 readable bytes.
-        let a = unsafe { _mm512_loadu_epi64(a.as_ptr().cast()) };
-        // SAFETY: each chunk is 64 readable bytes.
-        let b = unsafe { _mm512_loadu_epi64(b.as_ptr().cast()) };
-        let x = _mm512_xor_si512(a, b);
-        let low = _mm512_shuffle_epi8(nibble_counts, _mm512_and_si512(x, low_nibble));
-        let high =
-            _mm512_shuffle_epi8(nibble_counts, _mm512_and_si512(_mm512_srli_epi16::<4>(x), low_nibble));
-        let bytes = _mm512_add_epi8(low, high);
-        total = _mm512_add_epi64(total, _mm512_sad_epu8(bytes, _mm512_setzero_si512()));
-    }
-    let rest: u64 = a_chunks.1.iter().zip(b_chunks.1).map(|(a, b)| u64::from((a ^ b).count_ones())).sum();
-    _mm512_reduce_add_epi64(total).cast_unsigned() + rest
-}
+implement_simd!(Avx512, Avx512, shuffled, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,popcnt");
+implement_simd!(
+    Avx512Vnni,
+    Avx512vnni,
+    shuffled,
+    "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c,popcnt"
+);
+implement_simd!(
+    Avx512Bf16,
+    Avx512bf16,
+    shuffled,
+    "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c,popcnt"
+);
+implement_simd!(
+    Avx512Popcnt,
+    Avx512,
+    counted,
+    "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq,avx2,fma,f16c,popcnt"
+);
 
 impl DotU8S8 for Avx512Vnni {
     type Bytes = __m512i;

@@ -2,7 +2,7 @@
 //!
 //! It lets vector kernels run anywhere. It is not the "plain" implementation of a kernel: that is a plain loop.
 
-use super::{Simd, SimdOp, Tier};
+use super::{Simd, SimdOp, Tier, half};
 
 /// No proof needed.
 #[derive(Debug, Clone, Copy, Default)]
@@ -189,8 +189,35 @@ impl Simd for Baseline {
         (even, odd)
     }
     #[inline(always)]
+    fn load_f16(self, from: &[u16]) -> V<f32> {
+        [from[0], from[1], from[2], from[3]].map(half::f16_to_f32)
+    }
+    #[inline(always)]
+    fn store_f16(self, value: V<f32>, to: &mut [u16]) {
+        to[..4].copy_from_slice(&value.map(half::f32_to_f16));
+    }
+    #[inline(always)]
+    fn store_bf16(self, value: V<f32>, to: &mut [u16]) {
+        to[..4].copy_from_slice(&value.map(half::f32_to_bf16));
+    }
+    #[inline(always)]
+    #[expect(clippy::cast_sign_loss, reason = "clamped to the range of u8")]
+    fn store_u8(self, value: V<i32>, to: &mut [u8]) {
+        to[..4].copy_from_slice(&value.map(|x| x.clamp(0, 255) as u8));
+    }
+    #[inline(always)]
+    fn load_u8(self, from: &[u8]) -> V<i32> {
+        [from[0].into(), from[1].into(), from[2].into(), from[3].into()]
+    }
+    #[inline(always)]
+    fn prefetch_beyond<T>(self, _: &[T], _: usize) {}
+    #[inline(always)]
     fn xor_popcount(self, a: &[u64], b: &[u64]) -> u64 {
         a.iter().zip(b).map(|(a, b)| u64::from((a ^ b).count_ones())).sum()
+    }
+    #[inline(always)]
+    fn and_popcount(self, a: &[u64], b: &[u64]) -> u64 {
+        a.iter().zip(b).map(|(a, b)| u64::from((a & b).count_ones())).sum()
     }
 }
 

@@ -18,8 +18,10 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod baseline;
+mod bytes;
 mod columns;
 mod dot;
+mod half;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 
@@ -28,8 +30,10 @@ pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::{Avx512, Avx512Bf16, Avx512Vnni};
 pub use baseline::Baseline;
+pub use bytes::{DotI8, DotI8Op, dispatch_i8};
 pub use columns::Columns;
 pub use dot::{DotBf16Op, DotU8S8Op, dispatch_bf16, dispatch_u8s8};
+pub use half::{bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};
 #[cfg(target_arch = "aarch64")]
 pub use neon::{Neon, NeonDotprod};
 
@@ -244,6 +248,18 @@ pub fn dispatch<O: SimdOp>(tier: Tier, op: O) -> Result<O::Output, TierUnavailab
     }
 }
 
+/// As [`dispatch`], for computations that count bits: with the CPU's instruction for that where it has one besides the
+/// tier.
+pub fn dispatch_bits<O: SimdOp>(tier: Tier, op: O) -> Result<O::Output, TierUnavailable> {
+    #[cfg(target_arch = "x86_64")]
+    if tier.f32_tier() == Tier::Avx512
+        && let Some(simd) = avx512::Avx512Popcnt::new()
+    {
+        return Ok(simd.run(op));
+    }
+    dispatch(tier, op)
+}
+
 /// The vectors of a tier. Loads and stores check the slice's length and panic when it is too short.
 pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     /// The tier that the token proves.
@@ -346,8 +362,48 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     /// The even and the odd ones of the first `2 * LANES` bfloat16 numbers of `from` (their bits), widened.
     fn load_bf16_pairs(self, from: &[u16]) -> (Self::F32, Self::F32);
 
+    /// The first `LANES` binary16 numbers of `from` (their bits), widened.
+    fn load_f16(self, from: &[u16]) -> Self::F32;
+    /// Writes the lanes to the first `LANES` numbers of `to` as binary16, by the rules of [`f32_to_f16`].
+    fn store_f16(self, value: Self::F32, to: &mut [u16]);
+    /// Writes the lanes to the first `LANES` numbers of `to` as bfloat16, by the rules of [`f32_to_bf16`].
+    fn store_bf16(self, value: Self::F32, to: &mut [u16]);
+    /// Writes the lanes to the first `LANES` bytes of `to`, saturating to 0..=255.
+    fn store_u8(self, value: Self::I32, to: &mut [u8]);
+    /// Like [`Simd::store_i8_four`] of [`Simd::to_i32`]'s answers within -127..=127, where what was not a number becomes 0.
+    #[inline(always)]
+    fn store_steps(self, values: [Self::I32; 4], to: &mut [i8]) {
+        self.store_i8_four(values, to);
+    }
+    /// Like [`Simd::store_u8`] for four vectors one after the other: `4 * LANES` bytes.
+    #[inline(always)]
+    fn store_u8_four(self, values: [Self::I32; 4], to: &mut [u8]) {
+        for (value, to) in values.into_iter().zip(to[..4 * Self::LANES].chunks_exact_mut(Self::LANES)) {
+            self.store_u8(value, to);
+        }
+    }
+    /// The first `LANES` bytes of `from`.
+    fn load_u8(self, from: &[u8]) -> Self::I32;
+    /// Asks for the cache line `ahead` elements beyond the start of `at`, which may lie past its end.
+    fn prefetch_beyond<T>(self, at: &[T], ahead: usize);
+    /// The sums of the lanes of four vectors.
+    #[inline(always)]
+    fn sum_four(self, vectors: [Self::F32; 4]) -> [f32; 4] {
+        vectors.map(|vector| self.sum(vector))
+    }
+
     /// Number of set bits in `a[i] ^ b[i]`, summed over the slices (of equal length).
     fn xor_popcount(self, a: &[u64], b: &[u64]) -> u64;
+    /// Number of set bits in `a[i] & b[i]`, summed over the slices (of equal length).
+    fn and_popcount(self, a: &[u64], b: &[u64]) -> u64;
+    /// [`Simd::xor_popcount`] of `query` with every row of `rows`: `out.len()` rows of `query.len()` words, which are
+    /// not zero.
+    #[inline(always)]
+    fn hamming_rows(self, query: &[u64], rows: &[u64], out: &mut [u64]) {
+        for (row, out) in rows.chunks_exact(query.len()).zip(out) {
+            *out = self.xor_popcount(query, row);
+        }
+    }
 }
 
 /// Tiers with a dot product of unsigned by signed bytes into 32-bit lanes.

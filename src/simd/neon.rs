@@ -40,6 +40,8 @@ macro_rules! neon {
     }};
 }
 
+mod bytes;
+
 macro_rules! implement_simd {
     ($token:ident, $tier:ident, $features:literal) => {
         #[allow(
@@ -274,27 +276,104 @@ macro_rules! implement_simd {
                 (neon!(vreinterpretq_f32_u32(even)), neon!(vreinterpretq_f32_u32(odd)))
             }
             #[inline(always)]
-            fn xor_popcount(self, a: &[u64], b: &[u64]) -> u64 {
-                let (a_chunks, b_chunks) = (a.as_chunks::<2>(), b.as_chunks::<2>());
-                let mut total = 0;
-                for (a, b) in a_chunks.0.iter().zip(b_chunks.0) {
-                    // SAFETY: each chunk is 16 readable bytes.
-                    let a = unsafe { vld1q_u64(a.as_ptr()) };
-                    // SAFETY: each chunk is 16 readable bytes.
-                    let b = unsafe { vld1q_u64(b.as_ptr()) };
-                    let bits = neon!(vcntq_u8(vreinterpretq_u8_u64(veorq_u64(a, b))));
-                    total += u64::from(neon!(vaddlvq_u8(bits)));
+            fn load_f16(self, from: &[u16]) -> float32x4_t {
+                let from = &from[..4];
+                // SAFETY: eight bytes are readable at `from`.
+                let halves = unsafe { vld1_u16(from.as_ptr()) };
+                let wide: float32x4_t;
+                // SAFETY: the instruction is of the base architecture and only touches the named registers.
+                unsafe {
+                    std::arch::asm!(
+                        "fcvtl {wide:v}.4s, {halves:v}.4h",
+                        wide = out(vreg) wide, halves = in(vreg) halves,
+                        options(pure, nomem, nostack, preserves_flags)
+                    );
                 }
-                total
-                    + a_chunks
-                        .1
-                        .iter()
-                        .zip(b_chunks.1)
-                        .map(|(a, b)| u64::from((a ^ b).count_ones()))
-                        .sum::<u64>()
+                wide
+            }
+            #[inline(always)]
+            fn store_f16(self, value: float32x4_t, to: &mut [u16]) {
+                let to = &mut to[..4];
+                let halves: uint16x4_t;
+                // SAFETY: the instruction is of the base architecture and only touches the named registers.
+                unsafe {
+                    std::arch::asm!(
+                        "fcvtn {halves:v}.4h, {value:v}.4s",
+                        halves = out(vreg) halves, value = in(vreg) value,
+                        options(pure, nomem, nostack, preserves_flags)
+                    );
+                }
+                // SAFETY: eight bytes are writable at `to`.
+                unsafe { vst1_u16(to.as_mut_ptr(), halves) }
+            }
+            #[inline(always)]
+            fn store_bf16(self, value: float32x4_t, to: &mut [u16]) {
+                let to = &mut to[..4];
+                let bits = neon!(vreinterpretq_u32_f32(value));
+                let odd = neon!(vandq_u32(vshrq_n_u32::<16>(bits), vdupq_n_u32(1)));
+                let rounded = neon!(vaddq_u32(vaddq_u32(bits, vdupq_n_u32(0x7FFF)), odd));
+                let quiet = neon!(vorrq_u32(bits, vdupq_n_u32(0x0040_0000)));
+                let bits = neon!(vbslq_u32(vceqq_f32(value, value), rounded, quiet));
+                let halves = neon!(vshrn_n_u32::<16>(bits));
+                // SAFETY: eight bytes are writable at `to`.
+                unsafe { vst1_u16(to.as_mut_ptr(), halves) }
+            }
+            #[inline(always)]
+            #[expect(clippy::cast_sign_loss, reason = "clamped to the range of u8")]
+            fn store_u8(self, value: int32x4_t, to: &mut [u8]) {
+                let mut lanes = [0; 4];
+                self.store_i32(value, &mut lanes);
+                to[..4].copy_from_slice(&lanes.map(|x| x.clamp(0, 255) as u8));
+            }
+            #[inline(always)]
+            fn load_u8(self, from: &[u8]) -> int32x4_t {
+                self.load_i32(&[from[0].into(), from[1].into(), from[2].into(), from[3].into()])
+            }
+            #[inline(always)]
+            fn prefetch_beyond<T>(self, at: &[T], ahead: usize) {
+                let at = at.as_ptr().wrapping_add(ahead);
+                // SAFETY: a prefetch of any address is harmless.
+                unsafe {
+                    std::arch::asm!(
+                        "prfm pldl1keep, [{at}]",
+                        at = in(reg) at,
+                        options(nostack, preserves_flags, readonly)
+                    );
+                }
+            }
+            #[inline(always)]
+            fn xor_popcount(self, a: &[u64], b: &[u64]) -> u64 {
+                popcount(a, b, |a, b| neon!(veorq_u64(a, b)), |a, b| a ^ b)
+            }
+            #[inline(always)]
+            fn and_popcount(self, a: &[u64], b: &[u64]) -> u64 {
+                popcount(a, b, |a, b| neon!(vandq_u64(a, b)), |a, b| a & b)
             }
         }
     };
+}
+
+/// Bits set in `combine` of both, summed; `combine_words` is the same on single words.
+#[inline(always)]
+#[allow(unused_unsafe, reason = "which intrinsics are safe to call varies with the compiler's version")]
+fn popcount(
+    a: &[u64],
+    b: &[u64],
+    combine: fn(uint64x2_t, uint64x2_t) -> uint64x2_t,
+    combine_words: fn(u64, u64) -> u64,
+) -> u64 {
+    let (a_chunks, b_chunks) = (a.as_chunks::<2>(), b.as_chunks::<2>());
+    let mut total = 0;
+    for (a, b) in a_chunks.0.iter().zip(b_chunks.0) {
+        // SAFETY: each chunk is 16 readable bytes.
+        let a = unsafe { vld1q_u64(a.as_ptr()) };
+        // SAFETY: each chunk is 16 readable bytes.
+        let b = unsafe { vld1q_u64(b.as_ptr()) };
+        let bits = neon!(vcntq_u8(vreinterpretq_u8_u64(combine(a, b))));
+        total += u64::from(neon!(vaddlvq_u8(bits)));
+    }
+    let rest = a_chunks.1.iter().zip(b_chunks.1);
+    total + rest.map(|(&a, &b)| u64::from(combine_words(a, b).count_ones())).sum::<u64>()
 }
 
 implement_simd!(Neon, Neon, "neon");

@@ -1,16 +1,26 @@
-//! Hamming distances: pairs in L1, and scans.
+//! Packed bits: Hamming distances and Jaccard similarities of pairs in L1, scans, and the nearest rows of one.
 
 use super::super::inputs::{self, counts, fitting_counts};
-use super::super::prepared::WordWork;
-use super::super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources};
+use super::super::prepared::{FloatWork, Tolerance, WordWork};
+use super::super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading};
+use super::top::{BEST, TopWork};
 use super::{BYTES_OF_BOTH_SIDES, PLAIN, rows_beyond_caches, side};
 use crate::document::{Case, Cost, Machine, Shape};
-use crate::kernels::similarity;
+use crate::kernels::similarity::{self, Best, Hit};
+use crate::simd::Tier;
 use crate::tensor::AlignedBuffer;
 use crate::workload::Workload;
 
-const COUNTED: Implementation =
-    Implementation::vector("counted", "exclusive or and the tier's way to count bits");
+const COUNTED: Implementation = Implementation::vector(
+    "counted",
+    "the tier's way to count bits, or the CPU's instruction for it where it has one besides the tier",
+);
+const TABLE: Implementation = Implementation {
+    name: "table",
+    tiers: &[Tier::Baseline],
+    threads: Threading::Single,
+    about: "the set bits of every byte from a table of 256",
+};
 
 /// The most vectors on each side: 256 pairs, because one takes about a nanosecond.
 const BIT_VECTORS: usize = 16;
@@ -57,6 +67,9 @@ fn hamming_work(
         "plain" => Box::new(WordWork::new(reference, move |out| {
             similarity::plain_hamming_pairs(&left, &right, words, out);
         })),
+        "table" => Box::new(WordWork::new(reference, move |out| {
+            similarity::table_hamming_pairs(&left, &right, words, out);
+        })),
         "counted" => Box::new(WordWork::new(reference, move |out| {
             // Tested above; and an output that is not written fails the check.
             let _ = similarity::hamming_pairs(tier, &left, &right, words, out);
@@ -83,7 +96,7 @@ impl Benchmark for Hamming {
             about: "The number of bits in which two packed vectors in L1 differ, many pairs a run.",
             formula: "S^2 pairs of W = ceil(B/64) words, S = min(16, max(1, floor(1536 / W))); a pair: 3 W operations, reads 16 W \
          bytes, writes 8",
-            implementations: &[PLAIN, COUNTED],
+            implementations: const { &[PLAIN, TABLE, COUNTED] },
         }
     }
 
@@ -120,7 +133,7 @@ impl Benchmark for HammingRows {
         Card {
             about: "A scan: the Hamming distances of one query to every row of a table of packed bits.",
             formula: "3 R W operations, W = ceil(B/64); reads 8 (R + 1) W bytes, writes 8 R",
-            implementations: &[PLAIN, COUNTED],
+            implementations: const { &[PLAIN, TABLE, COUNTED] },
         }
     }
 
@@ -143,5 +156,105 @@ impl Benchmark for HammingRows {
     fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {
         let [rows, bits] = fitting_counts(&case.shape, &resources.machine, |[r, b]| r * (b / 8 + 24))?;
         hamming_work(case, resources, [1, rows, bits])
+    }
+}
+
+/// The ten of ROWSxBITS rows that are nearest to a query.
+pub(super) struct HammingTop;
+
+impl Benchmark for HammingTop {
+    fn id(&self) -> &str {
+        "similarity/hamming-top-10-bits"
+    }
+    fn card(&self) -> Card {
+        Card {
+            about: "A search: the ten rows of a table of packed bits nearest to a query by Hamming distance.",
+            formula: "3 R W operations, W = ceil(B/64); reads 8 (R + 1) W bytes, writes 80",
+            implementations: const { &[PLAIN, COUNTED] },
+        }
+    }
+    fn shapes(&self, machine: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
+        HammingRows.shapes(machine, extensiveness)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts are below 2^36")]
+    fn cost(&self, shape: &Shape) -> Option<Cost> {
+        let [rows, bits] = counts(shape)?;
+        let words = bits.div_ceil(64);
+        let (read, written) = ((8 * (rows + 1) * words) as f64, (size_of::<u64>() * BEST) as f64);
+        Some(Cost { flops: (3 * rows * words) as f64, ..Cost::streamed(read, written) })
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "distances are far below 2^52")]
+    fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {
+        let [rows, bits] = fitting_counts(&case.shape, &resources.machine, |[r, b]| r * (b / 8 + 24))?;
+        let (tier, words) = (inputs::tier(case)?, bits.div_ceil(64));
+        let (query, table) = (packed(1, bits, resources.seed), packed(rows, bits, resources.seed ^ 1));
+        let distances = similarity::reference_hamming_pairs(&query, &table, words);
+        let distances = distances.into_iter().map(|distance| distance as f64).collect();
+        Ok(match &*case.implementation {
+            "plain" => {
+                let mut scores = AlignedBuffer::from_fn(rows, |_| 0_u64);
+                Box::new(TopWork::new(distances, Best::Smallest, 0.0, move |hits| {
+                    similarity::plain_hamming_pairs(&query, &table, words, &mut scores);
+                    similarity::plain_top(&scores, Best::Smallest, hits)
+                }))
+            }
+            "counted" => {
+                Box::new(TopWork::new(distances, Best::Smallest, 0.0, move |hits: &mut [Hit<u64>]| {
+                    // Tested above; and no hit is no right answer.
+                    similarity::hamming_top(tier, &query, &table, hits).unwrap_or(0)
+                }))
+            }
+            _ => return Err(inputs::no_such_implementation(case)),
+        })
+    }
+}
+
+/// Jaccard similarities between sets as a number of bits.
+pub(super) struct Jaccard;
+
+impl Benchmark for Jaccard {
+    fn id(&self) -> &str {
+        "similarity/jaccard-bits"
+    }
+    fn card(&self) -> Card {
+        Card {
+            about: "The bits that two packed vectors in L1 share, over those that either has; many pairs a run.",
+            formula: "S^2 pairs of W = ceil(B/64) words, S = min(16, max(1, floor(1536 / W))); a pair: 6 W + 2 operations, \
+                      reads 16 W bytes, writes 4",
+            implementations: const { &[PLAIN, COUNTED] },
+        }
+    }
+    fn shapes(&self, machine: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
+        Hamming.shapes(machine, extensiveness)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts are below 2^36")]
+    fn cost(&self, shape: &Shape) -> Option<Cost> {
+        let [bits] = counts(shape)?;
+        let (side, words) = (Hamming::side(bits), bits.div_ceil(64));
+        // An "and", an exclusive or, two counts and two additions a word; an addition and a quotient a pair.
+        let operations = (6 * words + 2) as f64;
+        Some(super::pairs::pairs_cost(side, 8 * words, operations))
+    }
+
+    fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {
+        let [bits] = fitting_counts(&case.shape, &resources.machine, |[b]| b.max(BYTES_OF_BOTH_SIDES))?;
+        let (tier, words, side) = (inputs::tier(case)?, bits.div_ceil(64), Hamming::side(bits));
+        let (left, right) = (packed(side, bits, resources.seed), packed(side, bits, resources.seed ^ 1));
+        let reference = similarity::reference_jaccard_pairs(&left, &right, words);
+        // One rounded quotient of two exact counts.
+        let tolerance = Tolerance { relative: 1e-7, absolute: 0.0 };
+        Ok(match &*case.implementation {
+            "plain" => Box::new(FloatWork::new(reference, tolerance, move |out| {
+                similarity::plain_jaccard_pairs(&left, &right, words, out);
+            })),
+            "counted" => Box::new(FloatWork::new(reference, tolerance, move |out| {
+                // Tested above; and an output that is not written fails the check.
+                let _ = similarity::jaccard_pairs(tier, &left, &right, words, out);
+            })),
+            _ => return Err(inputs::no_such_implementation(case)),
+        })
     }
 }
