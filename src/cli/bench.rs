@@ -165,7 +165,11 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
         ..Selection::usual(&machine, extensiveness)
     };
     if args.dry_run {
-        return dry_run(&schedule_beside(&selection, &offers, &peers, &machine, Roofs::Needed)?, &plan, context);
+        return dry_run(
+            &schedule_beside(&selection, &offers, &peers, &machine, Roofs::Needed)?,
+            &plan,
+            context,
+        );
     }
     let request = Request {
         selection,
@@ -209,6 +213,7 @@ fn print(document: &Document, context: &mut Context<'_>) -> anyhow::Result<()> {
     let width = super::output::width();
     write!(context.out, "{}", render::terminal::ceilings(document, context.color, width))?;
     write!(context.out, "{}", render::terminal::kernels(document, context.color, width))?;
+    write!(context.out, "{}", render::terminal::peers(document, context.color, width))?;
     omissions(document, context)
 }
 

@@ -35,7 +35,8 @@ pub(super) fn peer(args: &PeerArgs, context: &mut Context<'_>) -> anyhow::Result
     let library = catalog::peers::library(&args.name);
     let library = library.ok_or_else(|| anyhow::anyhow!("there is no peer {:?}", args.name))?;
     let served = catalog::peers::benchmarks(library);
-    let benchmarks: Vec<&dyn Benchmark> = served.iter().map(|benchmark| benchmark as &dyn Benchmark).collect();
+    let benchmarks: Vec<&dyn Benchmark> =
+        served.iter().map(|benchmark| benchmark as &dyn Benchmark).collect();
     Ok(serve(library.name, &benchmarks, Machine::default()))
 }
 

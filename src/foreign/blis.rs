@@ -23,7 +23,8 @@ impl Blis {
     /// The configuration that it chose: `skx`, `zen3`, `generic`.
     fn architecture(&self) -> Option<String> {
         // SAFETY: `arch_t bli_arch_query_id(void)`; the enumeration is an unsigned int in C.
-        let query = unsafe { self.0.function::<unsafe extern "C" fn() -> c_uint>(&["bli_arch_query_id"]) }.ok()?;
+        let query =
+            unsafe { self.0.function::<unsafe extern "C" fn() -> c_uint>(&["bli_arch_query_id"]) }.ok()?;
         type Say = unsafe extern "C" fn(c_uint) -> *const c_char;
         // SAFETY: `const char* bli_arch_string(arch_t id)`.
         let say = unsafe { self.0.function::<Say>(&["bli_arch_string"]) }.ok()?;

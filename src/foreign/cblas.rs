@@ -11,22 +11,8 @@ const ROW_MAJOR: c_int = 101;
 const AS_IT_IS: c_int = 111;
 
 /// `cblas_sgemm` over indices of type `I`: order, two transpositions, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc.
-type Sgemm<I> = unsafe extern "C" fn(
-    c_int,
-    c_int,
-    c_int,
-    I,
-    I,
-    I,
-    f32,
-    *const f32,
-    I,
-    *const f32,
-    I,
-    f32,
-    *mut f32,
-    I,
-);
+type Sgemm<I> =
+    unsafe extern "C" fn(c_int, c_int, c_int, I, I, I, f32, *const f32, I, *const f32, I, f32, *mut f32, I);
 
 /// The library's product in single precision. `narrow` names the functions whose indices are 32 bits wide, `wide` those
 /// of 64: builds for Python carry a prefix and a suffix, so that two of them can live in one process.
@@ -55,7 +41,22 @@ fn product<I: TryFrom<usize> + Copy + 'static>(sgemm: Sgemm<I>) -> Product<f32, 
         let [m, k, n] = [extents.m, extents.k, extents.n].map(index);
         // SAFETY: the pointers are to m x k, k x n and m x n numbers, as held above, in rows of k, n and n.
         unsafe {
-            sgemm(ROW_MAJOR, AS_IT_IS, AS_IT_IS, m, n, k, 1.0, a.as_ptr(), k, b.as_ptr(), n, 0.0, c.as_mut_ptr(), n);
+            sgemm(
+                ROW_MAJOR,
+                AS_IT_IS,
+                AS_IT_IS,
+                m,
+                n,
+                k,
+                1.0,
+                a.as_ptr(),
+                k,
+                b.as_ptr(),
+                n,
+                0.0,
+                c.as_mut_ptr(),
+                n,
+            );
         }
     })
 }

@@ -29,8 +29,25 @@ impl Peer for Gemm {
             // SAFETY: the pointers are to m x k, k x n and m x n numbers, as held above, in rows of k, n and n.
             unsafe {
                 gemm::gemm(
-                    m, n, k, c.as_mut_ptr(), 1, n_stride, false, a.as_ptr(), 1, k_stride, b.as_ptr(), 1, n_stride,
-                    0.0_f32, 1.0_f32, false, false, false, parallelism,
+                    m,
+                    n,
+                    k,
+                    c.as_mut_ptr(),
+                    1,
+                    n_stride,
+                    false,
+                    a.as_ptr(),
+                    1,
+                    k_stride,
+                    b.as_ptr(),
+                    1,
+                    n_stride,
+                    0.0_f32,
+                    1.0_f32,
+                    false,
+                    false,
+                    false,
+                    parallelism,
                 );
             }
         }))

@@ -63,10 +63,8 @@ impl Library {
                 Ok(library) => return Ok(library),
                 // A bare name that the loader does not know is no library that is broken.
                 Err(why) if candidate.path.is_absolute() => {
-                    broken.get_or_insert(OpenError::Broken {
-                        path: candidate.path.display().to_string(),
-                        why,
-                    });
+                    broken
+                        .get_or_insert(OpenError::Broken { path: candidate.path.display().to_string(), why });
                 }
                 Err(_) => {}
             }

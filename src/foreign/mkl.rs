@@ -29,7 +29,8 @@ impl Mkl {
     fn version(&self) -> Option<String> {
         type Say = unsafe extern "C" fn(*mut c_char, c_int);
         // SAFETY: `void MKL_Get_Version_String(char* buffer, int length)`.
-        let say = unsafe { self.0.function::<Say>(&["MKL_Get_Version_String", "mkl_get_version_string"]) }.ok()?;
+        let say =
+            unsafe { self.0.function::<Say>(&["MKL_Get_Version_String", "mkl_get_version_string"]) }.ok()?;
         let mut buffer = [0_u8; 200];
         // The last byte stays zero.
         let length = c_int::try_from(buffer.len() - 1).ok()?;

@@ -5,11 +5,8 @@ use super::library::Library;
 use super::search::Search;
 use super::{Dot, Identity, MissingSymbol, OpenError, Peer};
 
-const SEARCH: Search = Search {
-    variable: "PERFKIT_NUMKONG_LIBRARY",
-    names: &["libnumkong.so"],
-    packages: &[],
-};
+const SEARCH: Search =
+    Search { variable: "PERFKIT_NUMKONG_LIBRARY", names: &["libnumkong.so"], packages: &[] };
 
 struct Numkong(Library);
 

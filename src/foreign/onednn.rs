@@ -86,7 +86,8 @@ pub(super) fn open() -> Result<Box<dyn Peer>, OpenError> {
 impl Onednn {
     fn version(&self) -> Option<String> {
         // SAFETY: `const dnnl_version_t* dnnl_version(void)`, a structure that begins with these three numbers.
-        let version = unsafe { self.0.function::<unsafe extern "C" fn() -> *const Version>(&["dnnl_version"]) }.ok()?;
+        let version =
+            unsafe { self.0.function::<unsafe extern "C" fn() -> *const Version>(&["dnnl_version"]) }.ok()?;
         // SAFETY: it takes nothing.
         let version = unsafe { version() };
         // SAFETY: null, or a structure of the library that lives as long as it does.
@@ -97,7 +98,8 @@ impl Onednn {
     fn instructions(&self) -> Option<String> {
         // SAFETY: `dnnl_cpu_isa_t dnnl_get_effective_cpu_isa(void)`; the enumeration is an unsigned int in C.
         let isa =
-            unsafe { self.0.function::<unsafe extern "C" fn() -> c_uint>(&["dnnl_get_effective_cpu_isa"]) }.ok()?;
+            unsafe { self.0.function::<unsafe extern "C" fn() -> c_uint>(&["dnnl_get_effective_cpu_isa"]) }
+                .ok()?;
         // SAFETY: it takes nothing.
         let isa = unsafe { isa() };
         let known = INSTRUCTIONS.iter().find(|(bits, _)| isa & bits == *bits);
@@ -117,7 +119,25 @@ impl Onednn {
             let offset = 0_i32;
             // SAFETY: the pointers are to m x k, k x n and m x n numbers, as held above, and to one offset.
             let status = unsafe {
-                gemm(N, N, FIXED, m, n, k, 1.0, a.as_ptr(), k, zero, b.as_ptr(), n, 0, 0.0, c.as_mut_ptr(), n, &raw const offset)
+                gemm(
+                    N,
+                    N,
+                    FIXED,
+                    m,
+                    n,
+                    k,
+                    1.0,
+                    a.as_ptr(),
+                    k,
+                    zero,
+                    b.as_ptr(),
+                    n,
+                    0,
+                    0.0,
+                    c.as_mut_ptr(),
+                    n,
+                    &raw const offset,
+                )
             };
             assert_eq!(status, 0, "oneDNN answers status {status}");
         }))
@@ -141,7 +161,8 @@ impl Peer for Onednn {
             extents.hold(a, b, c);
             let [m, k, n] = wide(extents);
             // SAFETY: the pointers are to m x k, k x n and m x n numbers, as held above, in rows of k, n and n.
-            let status = unsafe { sgemm(N, N, m, n, k, 1.0, a.as_ptr(), k, b.as_ptr(), n, 0.0, c.as_mut_ptr(), n) };
+            let status =
+                unsafe { sgemm(N, N, m, n, k, 1.0, a.as_ptr(), k, b.as_ptr(), n, 0.0, c.as_mut_ptr(), n) };
             assert_eq!(status, 0, "oneDNN answers status {status}");
         }))
     }

@@ -16,7 +16,8 @@ pub(super) fn folders() -> Vec<PathBuf> {
         return Vec::new();
     };
     let answer = python.hear(PATIENCE_SECONDS).unwrap_or_default();
-    let mut folders: Vec<PathBuf> = answer.split('\t').map(PathBuf::from).filter(|p| p.is_absolute()).collect();
+    let mut folders: Vec<PathBuf> =
+        answer.split('\t').map(PathBuf::from).filter(|p| p.is_absolute()).collect();
     folders.dedup();
     folders
 }

@@ -47,7 +47,10 @@ pub(super) fn candidates(search: &Search) -> Box<dyn Iterator<Item = Candidate>>
     let packages = search.packages;
     let packaged = std::iter::once(packages).flat_map(|packages| {
         let folders = if packages.is_empty() { Vec::new() } else { python::folders() };
-        packages.iter().flat_map(move |&(folder, start)| in_folders(&folders, folder, start)).collect::<Vec<_>>()
+        packages
+            .iter()
+            .flat_map(move |&(folder, start)| in_folders(&folders, folder, start))
+            .collect::<Vec<_>>()
     });
     Box::new(known.chain(packaged))
 }

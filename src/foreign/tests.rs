@@ -45,7 +45,12 @@ fn the_crates_are_of_the_versions_that_they_say_and_multiply() {
         assert!(lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n")), "{name}");
         let mut c = [f32::NAN; 4];
         let product = open(name).unwrap().float_product().unwrap();
-        product(Extents { m: 2, k: 3, n: 2 }, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[1.0, 0.0, 0.0, 1.0, 1.0, 1.0], &mut c);
+        product(
+            Extents { m: 2, k: 3, n: 2 },
+            &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+            &[1.0, 0.0, 0.0, 1.0, 1.0, 1.0],
+            &mut c,
+        );
         assert_eq!(c, [4.0, 5.0, 10.0, 11.0], "{name}");
     }
 }

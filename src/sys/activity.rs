@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn a_process_that_spins_is_seen_and_one_that_sleeps_is_at_rest() {
-        let start = |script: &str| std::process::Command::new("/bin/sh").args(["-c", script]).spawn().unwrap();
+        let start =
+            |script: &str| std::process::Command::new("/bin/sh").args(["-c", script]).spawn().unwrap();
         let (mut sleeper, mut spinner) = (start("sleep 60"), start("while :; do :; done"));
         let rest = await_rest(&[sleeper.id()], 0.002, 20.0);
         let busy = await_rest(&[sleeper.id(), spinner.id()], 0.002, 0.05);

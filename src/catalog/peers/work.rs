@@ -158,11 +158,10 @@ pub(super) fn dot(
     let side = pairs.sqrt().round() as usize;
     let left = inputs::floats(side * width, seed);
     let right = inputs::floats(side * width, seed.wrapping_add(1));
-    let exact = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
-    let reference = left
-        .chunks_exact(width)
-        .flat_map(|a| right.chunks_exact(width).map(move |b| exact(a, b)))
-        .collect();
+    let exact =
+        |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
+    let reference =
+        left.chunks_exact(width).flat_map(|a| right.chunks_exact(width).map(move |b| exact(a, b))).collect();
     let out = AlignedBuffer::from_fn(side * side, |_| f32::NAN);
     Ok(Box::new(Pairs { function, width, left, right, out, reference }))
 }

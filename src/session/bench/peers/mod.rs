@@ -114,8 +114,7 @@ pub fn peers(names: &[String], program: &Path) -> anyhow::Result<Peers> {
 fn ask(program: &Path, library: &Library, mode: &Mode) -> Result<Answer, String> {
     let start = Start { environment: library.environment(mode, 1), ..Start::default() };
     let arguments = [SERVE, library.name, mode.name].map(str::to_owned);
-    let mut process =
-        Conversation::start(program, &arguments, &start).map_err(|error| error.to_string())?;
+    let mut process = Conversation::start(program, &arguments, &start).map_err(|error| error.to_string())?;
     // A library may print something of its own first.
     loop {
         let line = process.hear(PATIENCE_SECONDS).map_err(|silence| format!("loading it {silence}"))?;
@@ -153,7 +152,8 @@ impl Peers {
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let found = self.found.iter().map(|Found { library, mode, peer, path }| {
-            let kernel = peer.dispatched.as_ref().map(|kernel| format!(", kernels {kernel}")).unwrap_or_default();
+            let kernel =
+                peer.dispatched.as_ref().map(|kernel| format!(", kernels {kernel}")).unwrap_or_default();
             let by = peer.found_by.as_deref().unwrap_or("?");
             let file = path.as_ref().map_or_else(|| by.to_owned(), |path| format!("{path} (by {by})"));
             format!("{} {}, {}{kernel}: {file}", library.name, peer.version, mode.name)
@@ -163,7 +163,13 @@ impl Peers {
 
     /// Adds the contests of a schedule's cases to it, takes our part of them from its own cases, and adds the ceilings
     /// that placing the libraries needs. `selected` is the same selection without those ceilings.
-    pub(super) fn enter(&self, schedule: &mut Schedule, selected: &Schedule, machine: &Machine, roofs: Roofs) {
+    pub(super) fn enter(
+        &self,
+        schedule: &mut Schedule,
+        selected: &Schedule,
+        machine: &Machine,
+        roofs: Roofs,
+    ) {
         let asked: Vec<&Case> = selected.cases.iter().chain(&selected.ceilings).collect();
         let mut works: Vec<Work> = asked.iter().map(|case| work_of(case)).collect();
         works.sort();
@@ -229,7 +235,6 @@ fn best_of_ours(asked: &[&Case], work: &Work) -> Vec<Case> {
     });
     best.map(|case| (*case).clone()).collect()
 }
-
 
 #[cfg(test)]
 mod tests;
