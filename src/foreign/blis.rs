@@ -28,6 +28,11 @@ impl Blis {
         type Say = unsafe extern "C" fn(c_uint) -> *const c_char;
         // SAFETY: `const char* bli_arch_string(arch_t id)`.
         let say = unsafe { self.0.function::<Say>(&["bli_arch_string"]) }.ok()?;
+        // Asked before it is set up, with an architecture forced, it ends the process.
+        // SAFETY: `void bli_init(void)`, which may be called any number of times.
+        let set_up = unsafe { self.0.function::<unsafe extern "C" fn()>(&["bli_init"]) }.ok()?;
+        // SAFETY: it takes nothing.
+        unsafe { set_up() };
         // SAFETY: it takes nothing.
         let id = unsafe { query() };
         // SAFETY: the id is one that the library just gave.

@@ -99,6 +99,13 @@ impl Library {
         self.found_by.to_owned()
     }
 
+    /// `6.5.16` of `libsimsimd-6.5.16.so`.
+    pub(super) fn version_in_name(&self) -> Option<String> {
+        let name = self.path.file_stem()?.to_str()?;
+        let (_, version) = name.rsplit_once('-')?;
+        version.starts_with(|c: char| c.is_ascii_digit()).then(|| version.to_owned())
+    }
+
     /// The first function of these names that the library has, as a pointer of type `F`.
     ///
     /// # Errors

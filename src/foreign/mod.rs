@@ -16,7 +16,6 @@ mod library;
 #[cfg(feature = "peer-matrixmultiply")]
 mod matrixmultiply;
 mod mkl;
-mod numkong;
 mod onednn;
 mod openblas;
 #[cfg(any(feature = "peer-faer", feature = "peer-gemm"))]
@@ -132,7 +131,7 @@ pub static PEERS: &[Row] = &[
     Row { name: "blis", open: blis::open },
     Row { name: "onednn", open: onednn::open },
     Row { name: "simsimd", open: simsimd::open },
-    Row { name: "numkong", open: numkong::open },
+    Row { name: "numkong", open: simsimd::open_numkong },
     Row { name: "libc", open: c_library::open },
     #[cfg(all(feature = "peer-gemm", not(feature = "peer-gemm-x86-v4")))]
     Row { name: "gemm", open: || Ok(Box::new(gemm::Gemm("default features: AVX2 at most"))) },

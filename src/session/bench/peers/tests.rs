@@ -1,6 +1,7 @@
 //! Contests of a schedule.
 
 use super::*;
+use crate::analysis::fixtures;
 use crate::catalog::Extensiveness;
 use crate::session::bench::{Offers, schedule_beside};
 use crate::session::selection::Selection;
@@ -18,7 +19,7 @@ fn found(name: &str) -> Vec<Found> {
 }
 
 fn scheduled(filters: &[&str], peers: &Peers) -> Schedule {
-    let machine = Machine::default();
+    let machine = fixtures::machine();
     let mut selection = Selection::usual(&machine, Extensiveness::Quick);
     selection.filters = filters.iter().map(|&filter| filter.to_owned()).collect();
     schedule_beside(&selection, &Offers::default(), peers, &machine, Roofs::Needed).unwrap()
