@@ -4,11 +4,13 @@
 //! The peak is that of the machine, not of the instructions that a library happened to choose: the best tier's, on as
 //! many threads. Copies and fills are held to the best bandwidth measured for the same pattern and level.
 
+use std::num::NonZeroUsize;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::roofline::{Ceiling, CeilingKind, ceilings, place};
-use crate::document::{Case, CaseTier, Document, Measurement, Peer};
+use crate::document::{Case, CaseTier, Document, Measurement, Peer, Shape};
 use crate::stats;
 
 /// The mode in which a library comes.
@@ -61,15 +63,10 @@ impl Finding {
 #[must_use]
 pub fn findings(document: &Document) -> Vec<Finding> {
     let roofs = ceilings(document);
-    let mut keys: Vec<(String, String, &Case)> = Vec::new();
-    for (measurement, peer) in peers(document) {
-        let case = &measurement.case;
-        let key = (work(case), peer.library.clone());
-        if !keys.iter().any(|(work, library, _)| (work, library) == (&key.0, &key.1)) {
-            keys.push((key.0, key.1, case));
-        }
-    }
-    keys.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+    let mut keys: Vec<(Work<'_>, &str, &Case)> =
+        peers(document).map(|(m, peer)| (work(&m.case), &*peer.library, &m.case)).collect();
+    keys.sort();
+    keys.dedup_by(|a, b| (a.0, a.1) == (b.0, b.1));
     keys.iter().filter_map(|(_, library, case)| finding(document, &roofs, library, case)).collect()
 }
 
@@ -77,9 +74,11 @@ fn peers(document: &Document) -> impl Iterator<Item = (&Measurement, &Peer)> {
     document.measured().filter_map(|measurement| Some((measurement, measurement.peer.as_ref()?)))
 }
 
-/// What stays when the implementation is left out.
-fn work(case: &Case) -> String {
-    format!("{}/{}/t{}", case.benchmark, case.shape, case.threads)
+/// What stays of a case when the implementation is left out.
+type Work<'d> = (&'d str, &'d Shape, NonZeroUsize);
+
+fn work(case: &Case) -> Work<'_> {
+    (&case.benchmark, &case.shape, case.threads)
 }
 
 fn finding(document: &Document, roofs: &[Ceiling], library: &str, case: &Case) -> Option<Finding> {

@@ -30,8 +30,11 @@ pub(super) fn dispatch(document: &Document) -> Option<Advice> {
     let mut others: Vec<&str> =
         gains.iter().map(|f| &*f.library).filter(|name| *name != best.library).collect();
     others.dedup();
-    let others =
-        if others.is_empty() { String::new() } else { format!("; {} gain likewise", others.join(", ")) };
+    let others = if others.is_empty() {
+        String::new()
+    } else {
+        format!("; other libraries that gain by theirs: {}", others.join(", "))
+    };
     Some(Advice {
         action: format!(
             "set {} for programs that use {} {}",
