@@ -163,7 +163,7 @@ pub static LIBRARIES: &[Library] = &[
     Library {
         name: "numkong",
         about: "NumKong: SimSIMD's successor",
-        install: "build libnumkong.so from its sources (benches/peers/kernels does) and name it in PERFKIT_NUMKONG_LIBRARY",
+        install: "build libnumkong.so from its sources and name it in PERFKIT_NUMKONG_LIBRARY",
         threads: &[],
         modes: &[INSTALLED],
         work: &[("similarity/dot-f32", work::dot)],
