@@ -26,6 +26,10 @@ pub mod simd;
 pub mod sys;
 
 pub mod document;
+#[expect(
+    unsafe_code,
+    reason = "functions of other projects' libraries, by the signatures of their documentation"
+)]
 pub mod foreign;
 pub mod kernels;
 pub mod telemetry;

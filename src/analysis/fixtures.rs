@@ -61,6 +61,22 @@ pub(crate) fn measured(case: &str, seconds: f64, cost: Cost) -> Measurement {
     }
 }
 
+/// A measurement of a library, named by its implementation (`openblas-as-installed`), with the kernels that it chose.
+pub(crate) fn library(case: &str, seconds: f64, cost: Cost, dispatched: &str) -> Measurement {
+    let mut measurement = measured(case, seconds, cost);
+    let (library, mode) = measurement.case.implementation.split_once('-').unwrap_or_else(|| panic!("{case}"));
+    measurement.peer = Some(crate::document::Peer {
+        library: library.to_owned(),
+        version: "1.2".to_owned(),
+        dispatched: Some(dispatched.to_owned()),
+        mode: mode.to_owned(),
+        settings: (mode != "as-installed").then(|| mode.to_uppercase()),
+        ..crate::document::Peer::default()
+    });
+    measurement.origin = crate::document::Origin::Peer;
+    measurement
+}
+
 /// A cost of operations and core bytes, a share of which is stored.
 pub(crate) fn cost(flops: f64, core_bytes: f64, written_share: f64, working_set_bytes: f64) -> Cost {
     Cost {

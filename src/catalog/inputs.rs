@@ -16,7 +16,6 @@ pub(super) fn floats(len: usize, seed: u64) -> AlignedBuffer<f32> {
 }
 
 /// `len` random bytes.
-#[allow(dead_code, reason = "the families that take them follow")]
 pub(super) fn bytes(len: usize, seed: u64) -> AlignedBuffer<u8> {
     let mut rng = Rng::new(seed);
     AlignedBuffer::from_fn(len, |_| rng.next_u64().to_le_bytes()[7])

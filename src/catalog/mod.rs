@@ -22,6 +22,7 @@ mod memory;
 mod norm;
 mod normalize;
 mod peak;
+pub mod peers;
 mod pool;
 mod prepared;
 mod quantize;

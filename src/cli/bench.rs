@@ -13,7 +13,8 @@ use crate::document::{Case, Document, Origin, Outcome, Shape};
 use crate::machine::{Source, detect};
 use crate::measure::Plan;
 use crate::render;
-use crate::session::bench::{Offers, Request, Roofs, Schedule, bench_with, offers, schedule_with};
+use crate::session::bench::peers::{Peers, peers};
+use crate::session::bench::{Offers, Request, Roofs, Schedule, bench_with, offers, schedule_beside};
 use crate::session::regress::pairs;
 use crate::session::selection::{Selection, Threads};
 use crate::session::{Beginning, random_seed, settings};
@@ -23,7 +24,7 @@ use crate::units::CpuList;
 /// Measure kernels
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  perfkit bench pool                        every pooling kernel, with its roofs\n  perfkit bench 'matmul/*' --shape 512x512x512 --threads all\n  perfkit bench similarity/dot-f32 --tier avx2 --tier avx512\n  perfkit bench --quick --dry-run           what would be measured, and for how long\n  perfkit bench norm --cpus 1 --out norm.json\n  perfkit bench --worker ./mine             the kernels of your own program (docs/worker.md), with their roofs"
+    after_help = "Examples:\n  perfkit bench pool                        every pooling kernel, with its roofs\n  perfkit bench 'matmul/*' --shape 512x512x512 --threads all\n  perfkit bench similarity/dot-f32 --tier avx2 --tier avx512\n  perfkit bench --quick --dry-run           what would be measured, and for how long\n  perfkit bench norm --cpus 1 --out norm.json\n  perfkit bench 'matmul/*' --peers          beside OpenBLAS, MKL, oneDNN and others that are here (docs/peers.md)\n  perfkit bench --worker ./mine             the kernels of your own program (docs/worker.md), with their roofs"
 )]
 pub(super) struct Args {
     /// Globs over case text (`*` also matches `/`), or families, benchmarks, whole cases
@@ -56,6 +57,9 @@ pub(super) struct Args {
     /// Measure what this program offers over the worker protocol (repeatable); FILTER narrows it, and adds of the catalog
     #[arg(long = "worker", value_name = "CMD")]
     workers: Vec<String>,
+    /// Measure the libraries people use beside ours, those that are here or these: `--peers=openblas,mkl`
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, value_delimiter = ',')]
+    peers: Option<Vec<String>>,
     /// Print the cases and the expected time, and measure nothing
     #[arg(long)]
     dry_run: bool,
@@ -112,7 +116,8 @@ impl Args {
         };
         // Not which program: a path does not belong in a document.
         let worker = if self.workers.is_empty() { "" } else { " --worker" };
-        format!("bench{mode}{worker} {}", self.filters.join(" ")).trim_end().to_owned()
+        let peers = if self.peers.is_some() { " --peers" } else { "" };
+        format!("bench{mode}{worker}{peers} {}", self.filters.join(" ")).trim_end().to_owned()
     }
 
     /// What the programs of `--worker` offer.
@@ -132,6 +137,16 @@ impl Args {
         }
         Ok(offers)
     }
+
+    /// The libraries of `--peers` that are here.
+    fn found_peers(&self, context: &Context<'_>) -> anyhow::Result<Peers> {
+        let Some(names) = &self.peers else { return Ok(Peers::default()) };
+        let found = peers(names, &std::env::current_exe()?)?;
+        for note in found.notes() {
+            context.note(&note);
+        }
+        Ok(found)
+    }
 }
 
 /// Runs the subcommand.
@@ -140,6 +155,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
     let machine = detect(Source::Live);
     let (extensiveness, plan) = args.plan();
     let offers = args.offers(context)?;
+    let peers = args.found_peers(context)?;
     let selection = Selection {
         filters: args.filters.clone(),
         tiers: args.tiers.clone(),
@@ -149,7 +165,11 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
         ..Selection::usual(&machine, extensiveness)
     };
     if args.dry_run {
-        return dry_run(&schedule_with(&selection, &offers, &machine, Roofs::Needed)?, &plan, context);
+        return dry_run(
+            &schedule_beside(&selection, &offers, &peers, &machine, Roofs::Needed)?,
+            &plan,
+            context,
+        );
     }
     let request = Request {
         selection,
@@ -165,7 +185,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
     };
     let stop = stop_on_interrupt();
     let mut progress = Progress::new(context);
-    let answer = bench_with(&request, &offers, machine, &stop, &mut progress);
+    let answer = bench_with(&request, &offers, &peers, machine, &stop, &mut progress);
     progress.finish();
     let document = answer?;
     print(&document, context)?;
@@ -193,6 +213,7 @@ fn print(document: &Document, context: &mut Context<'_>) -> anyhow::Result<()> {
     let width = super::output::width();
     write!(context.out, "{}", render::terminal::ceilings(document, context.color, width))?;
     write!(context.out, "{}", render::terminal::kernels(document, context.color, width))?;
+    write!(context.out, "{}", render::terminal::peers(document, context.color, width))?;
     omissions(document, context)
 }
 
@@ -202,7 +223,7 @@ pub(super) fn omissions(document: &Document, context: &mut Context<'_>) -> anyho
     for outcome in &document.outcomes {
         match outcome {
             Outcome::Measured(_) => {}
-            Outcome::Skipped(omission) if omission.origin == Origin::Worker => {
+            Outcome::Skipped(omission) if omission.origin != Origin::Perfkit => {
                 writeln!(context.out, "skipped: {}: {}", omission.case, omission.why)?;
             }
             Outcome::Skipped(_) => skipped += 1,
@@ -223,6 +244,7 @@ pub(super) fn omissions(document: &Document, context: &mut Context<'_>) -> anyho
 fn dry_run(schedule: &Schedule, plan: &Plan, context: &mut Context<'_>) -> anyhow::Result<Exit> {
     let seconds = schedule.expected_seconds(plan);
     let offered: Vec<Case> = schedule.offered.iter().map(|offered| offered.case.clone()).collect();
+    let contests: Vec<Case> = schedule.contestants().cloned().collect();
     if context.json {
         let text = |cases: &[Case]| cases.iter().map(ToString::to_string).collect::<Vec<_>>();
         let document = json!({
@@ -230,14 +252,18 @@ fn dry_run(schedule: &Schedule, plan: &Plan, context: &mut Context<'_>) -> anyho
             "ceilings": text(&schedule.ceilings),
             "cases": text(&schedule.cases),
             "worker_cases": text(&offered),
+            "peer_cases": text(&contests),
             "skipped": schedule.skipped,
             "expected_seconds": seconds,
         });
         writeln!(context.out, "{}", serde_json::to_string_pretty(&document)?)?;
         return Ok(Exit::Fine);
     }
-    for case in schedule.ceilings.iter().chain(&schedule.cases).chain(&offered) {
+    for case in schedule.ceilings.iter().chain(&schedule.cases).chain(&contests).chain(&offered) {
         writeln!(context.out, "{case}")?;
+    }
+    for omission in &schedule.failed {
+        writeln!(context.out, "failed: {}: {}", omission.case, omission.why)?;
     }
     for omission in &schedule.skipped {
         writeln!(context.out, "skipped: {}: {}", omission.case, omission.why)?;
@@ -246,7 +272,7 @@ fn dry_run(schedule: &Schedule, plan: &Plan, context: &mut Context<'_>) -> anyho
         context.out,
         "{} ceilings (measured twice) and {} cases, about {}",
         schedule.ceilings.len(),
-        schedule.cases.len() + offered.len(),
+        schedule.cases.len() + contests.len() + offered.len(),
         crate::units::seconds(seconds)
     )?;
     Ok(Exit::Fine)

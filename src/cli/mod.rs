@@ -72,6 +72,9 @@ enum Command {
     /// The catalog over the worker protocol
     #[command(name = "__worker", hide = true)]
     Worker,
+    /// A library of others over the worker protocol, or who it is
+    #[command(name = "__peer", hide = true)]
+    Peer(worker::PeerArgs),
     /// A neighbour that disturbs, for `selftest --noise`
     #[command(name = "__noise", hide = true)]
     Noise(selftest::NoiseArgs),
@@ -105,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Completions(args) => completions::run(args, &mut context, Cli::command()),
         Command::EmbedOnce(args) => embed::work(args, &mut context),
         Command::Worker => worker::run(),
+        Command::Peer(args) => worker::peer(args, &mut context),
         Command::Selftest(args) => selftest::run(args, &mut context),
         Command::Noise(args) => selftest::noise(args),
     };

@@ -107,6 +107,15 @@ pub struct Peer {
     pub dispatched: Option<String>,
     /// `as-installed` or the documented mode used.
     pub mode: String,
+    /// The name of its file, where it is one; its folder is the machine's own business.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// How it was found: `the loader`, `python3's packages`, the variable that names it, or `built in`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_by: Option<String>,
+    /// What the mode sets, as a user would: `OPENBLAS_CORETYPE=SKYLAKEX`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<String>,
 }
 
 /// What became of a case.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 
 use super::facts::{Facts, texts_per_second, tokens_per_second};
+use crate::analysis::peers::findings;
 use crate::analysis::roofline::Placement;
 use crate::document::{Case, Document, Measurement, Outcome};
 use crate::stats::{self, Summary};
@@ -12,7 +13,8 @@ use crate::stats::{self, Summary};
 /// `perfkit.comparison/1`.
 pub use crate::analysis::compare::ComparisonReport as ComparisonDocument;
 
-/// The document with a `derived` object beside each measured outcome: what is computed when printed and never stored.
+/// The document with a `derived` object beside each measured outcome, and what follows of the libraries of others under
+/// `peers`: what is computed when printed and never stored.
 ///
 /// # Errors
 /// When a value cannot be written as JSON, which no document of ours holds.
@@ -28,6 +30,10 @@ pub fn with_derived(document: &Document) -> serde_json::Result<Value> {
             let derived = derived(measurement, placements.get(&measurement.case).copied());
             object.insert("derived".to_owned(), Value::Object(derived));
         }
+    }
+    let findings = findings(document);
+    if let Some(object) = value.as_object_mut().filter(|_| !findings.is_empty()) {
+        object.insert("peers".to_owned(), serde_json::to_value(findings)?);
     }
     Ok(value)
 }

@@ -2,6 +2,7 @@
 //! then the ceilings again.
 
 mod offered;
+pub mod peers;
 mod schedule;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,8 @@ use super::selection::Selection;
 use super::{Observer, Stop};
 
 pub use offered::{Offered, Offers, offers};
-pub use schedule::{Roofs, Schedule, schedule, schedule_with};
+pub use peers::Peers;
+pub use schedule::{Roofs, Schedule, schedule, schedule_beside, schedule_with};
 
 /// Rounds in which a ceiling that a case passed is measured again.
 const RETRIES: usize = 2;
@@ -68,20 +70,21 @@ pub fn bench(
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> anyhow::Result<Document> {
-    bench_with(request, &Offers::default(), machine, stop, observer)
+    bench_with(request, &Offers::default(), &Peers::default(), machine, stop, observer)
 }
 
-/// As [`bench()`], with what other programs offer: see [`schedule_with`].
+/// As [`bench()`], with what other programs offer and the libraries of others: see [`schedule_beside`].
 pub fn bench_with(
     request: &Request,
     offers: &Offers,
+    peers: &Peers,
     machine: Machine,
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> anyhow::Result<Document> {
     let effective = pin(request.cpus.as_ref(), &machine)?;
     let selection = Selection { effective_cpus: effective, ..request.selection.clone() };
-    let schedule = schedule_with(&selection, offers, &machine, request.roofs)?;
+    let schedule = schedule_beside(&selection, offers, peers, &machine, request.roofs)?;
     let mut recorder = Recorder::new(machine, request.beginning.clone(), effective.get(), stop, observer);
     recorder.conditions_mut().pinned_cpus = request.cpus.as_ref().map(ToString::to_string);
     let mut bench = Bench::new(&request.plan, request.beginning.seed, recorder.document().machine.clone());
@@ -122,8 +125,12 @@ impl Bench {
         for omission in ours {
             recorder.add(Outcome::Skipped(omission))?;
         }
+        for omission in &schedule.failed {
+            recorder.add(Outcome::Failed(omission.clone()))?;
+        }
         self.phase("ceilings", &schedule.ceilings, recorder)?;
         self.phase("kernels", &schedule.cases, recorder)?;
+        self.contests(&schedule.contests, recorder)?;
         self.offered(&schedule.offered, recorder)?;
         for omission in theirs {
             recorder.add(Outcome::Skipped(omission))?;

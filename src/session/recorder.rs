@@ -128,6 +128,12 @@ impl<'a> Recorder<'a> {
         self.journal()
     }
 
+    /// Whether a case has an outcome already.
+    #[must_use]
+    pub fn knows(&self, case: &Case) -> bool {
+        self.document.outcomes.iter().any(|outcome| outcome.case() == case)
+    }
+
     /// Puts a further measurement of a case in the place of the one before, if its median is better. Answers by what
     /// share the two differ.
     pub fn keep_better(&mut self, measurement: Measurement) -> Option<f64> {

@@ -1,5 +1,6 @@
 //! What the layers above get from the system: clocks, threads, memory, resource counts, and seeded random numbers.
 
+pub mod activity;
 pub mod allocations;
 pub mod clock;
 pub mod counters;

@@ -63,6 +63,8 @@ pub struct Start {
     pub padding_bytes: usize,
     /// The one CPU that it may run on; any without.
     pub cpu: Option<u32>,
+    /// Variables of its environment that differ from ours, with their values; those without a value are removed.
+    pub environment: Vec<(String, Option<String>)>,
 }
 
 impl Conversation {
@@ -75,6 +77,12 @@ impl Conversation {
         command.args(arguments);
         if start.padding_bytes > 0 {
             command.env("PERFKIT_PADDING", "x".repeat(start.padding_bytes));
+        }
+        for (variable, value) in &start.environment {
+            match value {
+                Some(value) => command.env(variable, value),
+                None => command.env_remove(variable),
+            };
         }
         if let Some(cpu) = start.cpu {
             // SAFETY: the function makes one system call; it allocates nothing and takes no lock.
@@ -456,6 +464,18 @@ mod tests {
             child.tell(word).unwrap();
             assert_eq!(child.hear(10.0).unwrap(), format!("heard {word}"));
         }
+    }
+
+    #[test]
+    fn a_child_has_the_environment_that_it_was_started_with() {
+        let words = |text: &str| text.to_owned();
+        let start = Start {
+            environment: vec![(words("PERFKIT_TOLD"), Some(words("yes"))), (words("PATH"), None)],
+            ..Start::default()
+        };
+        let arguments = [words("-c"), words("echo $PERFKIT_TOLD")];
+        let mut child = Conversation::start(Path::new("/bin/sh"), &arguments, &start).unwrap();
+        assert_eq!(child.hear(10.0).unwrap(), "yes");
     }
 
     #[test]

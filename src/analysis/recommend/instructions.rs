@@ -76,6 +76,8 @@ pub(super) fn vectors_over_plain(document: &Document) -> Option<Advice> {
     let pairs = document
         .measured()
         .filter(|m| !is_ceiling(&m.case) && m.case.implementation != "plain" && m.case.family() != "embed")
+        // What a library does is said by the rules about libraries.
+        .filter(|m| m.peer.is_none())
         .filter_map(|fast| {
             let plain = document.measured().find(|m| {
                 m.case.implementation == "plain"

@@ -6,6 +6,7 @@
 mod conditions;
 mod embedding;
 mod instructions;
+mod libraries;
 mod memory;
 #[cfg(test)]
 mod tests;
@@ -50,6 +51,8 @@ pub static RULES: &[Rule] = &[
     Rule { name: "batch-size", speak: embedding::batch_knee },
     Rule { name: "sort-by-length", speak: embedding::padding_waste },
     Rule { name: "int8", speak: instructions::int8_is_worth_it },
+    Rule { name: "library-dispatch", speak: libraries::dispatch },
+    Rule { name: "library-choice", speak: libraries::choice },
     Rule { name: "widest-vectors", speak: instructions::widest_vectors },
     Rule { name: "vector-kernels", speak: instructions::vectors_over_plain },
 ];

@@ -1,7 +1,7 @@
 //! Each rule with a document on which it speaks and one on which it is silent.
 
 use super::*;
-use crate::analysis::fixtures::{bandwidth, cost, document, measured, peak};
+use crate::analysis::fixtures::{bandwidth, cost, document, library, measured, peak};
 
 fn spoken(document: &Document, rule: &str) -> Option<Recommendation> {
     recommend(document).into_iter().find(|r| r.rule == rule)
@@ -77,6 +77,17 @@ fn plain(seconds: f64) -> Document {
     ])
 }
 
+/// A library as it comes in 4 ms, with its remedy, and another one; 2 ms are half of the peak.
+fn libraries(remedy: f64, other: f64) -> Document {
+    let cost = cost(1e8, 1e6, 0.3, 1e6);
+    document(vec![
+        peak("peak/fma-f32/fma@avx512/1/t1", 100e9),
+        library("matmul/gemm-f32/blis-as-installed@peer/8x8x8/t1", 4e-3, cost, "generic"),
+        library("matmul/gemm-f32/blis-arch-type-0@peer/8x8x8/t1", remedy, cost, "skx"),
+        library("matmul/gemm-f32/onednn-as-installed@peer/8x8x8/t1", other, cost, "avx512_core"),
+    ])
+}
+
 #[test]
 fn each_rule_speaks_of_its_document_and_is_silent_on_the_other() {
     let table: Vec<(&str, Document, Document, Option<f64>)> = vec![
@@ -92,6 +103,8 @@ fn each_rule_speaks_of_its_document_and_is_silent_on_the_other() {
         ),
         ("sort-by-length", mixed(1500.0), mixed(1050.0), Some(1.5)),
         ("int8", peaks(800e9), peaks(210e9), Some(4.0)),
+        ("library-dispatch", libraries(2e-3, 2e-3), libraries(3.9e-3, 2e-3), Some(2.0)),
+        ("library-choice", libraries(3.6e-3, 1.2e-3), libraries(1.5e-3, 1.2e-3), Some(3.0)),
         ("widest-vectors", widths(0.5e-3), widths(0.95e-3), Some(2.0)),
         ("vector-kernels", plain(5e-3), plain(1.5e-3), Some(5.0)),
     ];

@@ -8,6 +8,7 @@ mod condition;
 pub(super) mod judged;
 mod kernel;
 mod machine;
+mod peers;
 mod pipeline;
 pub(super) mod sentences;
 mod side_by_side;
@@ -238,6 +239,7 @@ pub fn page(document: &Document, extras: &Extras<'_>) -> Page {
         judged::budgets(extras.budgets),
         kernel::roofline(&facts),
         kernel::kernels(&facts),
+        peers::peers(document),
         pipeline::pipeline(&facts),
         kernel::ceilings(&facts),
         Some(machine::machine(&document.machine)),
@@ -276,6 +278,12 @@ pub fn ceilings_section(document: &Document) -> Option<Section> {
 #[must_use]
 pub fn kernels_section(document: &Document) -> Option<Section> {
     kernel::kernels(&Facts::of(document))
+}
+
+/// The section about the libraries of others; nothing where none was measured.
+#[must_use]
+pub fn peers_section(document: &Document) -> Option<Section> {
+    peers::peers(document)
 }
 
 /// The section about the pipeline.

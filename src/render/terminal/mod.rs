@@ -42,6 +42,12 @@ pub fn kernels(document: &Document, color: bool, width: usize) -> String {
     one(page::kernels_section(document), color, width, "no kernel was measured")
 }
 
+/// The libraries of others beside ours; nothing where none was measured.
+#[must_use]
+pub fn peers(document: &Document, color: bool, width: usize) -> String {
+    page::peers_section(document).map_or_else(String::new, |section| one(Some(section), color, width, ""))
+}
+
 /// The embedding pipeline, stage by stage.
 #[must_use]
 pub fn pipeline(document: &Document, color: bool, width: usize) -> String {

@@ -229,9 +229,9 @@ impl Bench {
 }
 
 /// What is known of a block beside its samples.
-struct BlockFacts {
-    settled: bool,
-    process: ProcessFacts,
+pub(super) struct BlockFacts {
+    pub(super) settled: bool,
+    pub(super) process: ProcessFacts,
 }
 
 /// A worker that is not asked for another sample once a stop was requested.
@@ -254,6 +254,21 @@ fn omission(offered: &Offered, why: String) -> Omission {
 }
 
 fn measured(offered: &Offered, block: &[BatchSample], facts: &BlockFacts) -> Outcome {
+    let mut outcome = of_block(&offered.case, offered.cost, Origin::Worker, block, facts);
+    if let Outcome::Measured(measurement) = &mut outcome {
+        measurement.notes.extend(offered.unoptimised.then(|| "built without optimisation".to_owned()));
+    }
+    outcome
+}
+
+/// The outcome of a case that was measured in another process.
+pub(super) fn of_block(
+    case: &Case,
+    cost: Cost,
+    origin: Origin,
+    block: &[BatchSample],
+    facts: &BlockFacts,
+) -> Outcome {
     let sum = |value: fn(&BatchSample) -> Option<u64>| block.iter().map(value).sum::<Option<u64>>();
     let wall: f64 = block.iter().map(BatchSample::batch_seconds).sum();
     let cpu = sum(|sample| sample.cpu_nanoseconds).map(as_seconds);
@@ -268,14 +283,13 @@ fn measured(offered: &Offered, block: &[BatchSample], facts: &BlockFacts) -> Out
         settled: facts.settled,
         ..Samples::default()
     };
-    let mut outcome = recorder::measurement(&offered.case, offered.cost, &samples);
+    let mut outcome = recorder::measurement(case, cost, &samples);
     if let Outcome::Measured(measurement) = &mut outcome {
-        measurement.origin = Origin::Worker;
+        measurement.origin = origin;
         measurement.peak_rss_bytes = facts.process.peak_rss_bytes;
         measurement.notes.extend(switches.is_none().then(|| {
             "the worker tells no involuntary switches: pre-empted samples are not known as such".to_owned()
         }));
-        measurement.notes.extend(offered.unoptimised.then(|| "built without optimisation".to_owned()));
     }
     outcome
 }

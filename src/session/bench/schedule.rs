@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 
 use super::PREPARE_SECONDS;
 use super::offered::{Offered, Offers};
+use super::peers::{Contest, Peers};
 use crate::analysis::roofline::{self, Wanted};
 use crate::catalog::{self, Extensiveness};
 use crate::document::{Case, CasePattern, Cost, Machine, Omission, Origin};
@@ -19,8 +20,12 @@ pub struct Schedule {
     pub cases: Vec<Case>,
     /// Of other programs, measured after those, in random order.
     pub offered: Vec<Offered>,
+    /// Libraries and ours, measured in turn.
+    pub contests: Vec<Contest>,
     /// Cannot be measured here.
     pub skipped: Vec<Omission>,
+    /// Libraries that are here and cannot be used.
+    pub failed: Vec<Omission>,
 }
 
 impl Schedule {
@@ -29,7 +34,15 @@ impl Schedule {
     #[expect(clippy::cast_precision_loss, reason = "counts of cases are small")]
     pub fn expected_seconds(&self, plan: &Plan) -> f64 {
         let each = plan.expected_seconds() + PREPARE_SECONDS;
-        (2 * self.ceilings.len() + self.cases.len() + self.offered.len()) as f64 * each
+        let once = self.cases.len() + self.offered.len() + self.contestants().count();
+        (2 * self.ceilings.len() + once) as f64 * each
+    }
+}
+
+impl Schedule {
+    /// The cases of all contests.
+    pub fn contestants(&self) -> impl Iterator<Item = &Case> {
+        self.contests.iter().flat_map(|contest| &contest.contestants).map(|contestant| &contestant.case)
     }
 }
 
@@ -46,7 +59,7 @@ pub enum Roofs {
 pub fn schedule(selection: &Selection, machine: &Machine, roofs: Roofs) -> anyhow::Result<Schedule> {
     let Selected { cases, skipped } = select(selection, machine)?;
     let (ceilings, cases): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(roofline::is_ceiling);
-    let mut schedule = Schedule { ceilings, cases, offered: Vec::new(), skipped };
+    let mut schedule = Schedule { ceilings, cases, skipped, ..Schedule::default() };
     for case in schedule.cases.clone().iter().filter(|_| roofs == Roofs::Needed) {
         let benchmark = catalog::find(&case.benchmark);
         if let Some(cost) = benchmark.and_then(|b| b.cost_of(&case.implementation, &case.shape)) {
@@ -125,8 +138,25 @@ fn filters_of_catalog(
     Ok(own)
 }
 
+/// As [`schedule_with`], with the libraries of others beside ours.
+///
+/// # Errors
+/// As there.
+pub fn schedule_beside(
+    selection: &Selection,
+    offers: &Offers,
+    peers: &Peers,
+    machine: &Machine,
+    roofs: Roofs,
+) -> anyhow::Result<Schedule> {
+    let mut schedule = schedule_with(selection, offers, machine, roofs)?;
+    let selected = schedule_with(selection, offers, machine, Roofs::Selected)?;
+    peers.enter(&mut schedule, &selected, machine, roofs);
+    Ok(schedule)
+}
+
 impl Schedule {
-    fn add_ceilings(&mut self, case: &Case, cost: &Cost, machine: &Machine) {
+    pub(super) fn add_ceilings(&mut self, case: &Case, cost: &Cost, machine: &Machine) {
         for needed in needed_ceilings(case, cost, machine) {
             if !self.ceilings.contains(&needed) {
                 self.ceilings.push(needed);

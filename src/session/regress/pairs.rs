@@ -119,7 +119,7 @@ impl WorkerPairs {
         for side in [first, 1 - first] {
             let (program, case) = sides[side];
             let padding_bytes = PADDING_STEP * (1 + self.rng.below(PADDING_STEPS));
-            let start = Start { padding_bytes, cpu };
+            let start = Start { padding_bytes, cpu, ..Start::default() };
             let mut worker = WorkerProcess::start(program, &start, self.patience_seconds)?;
             worker.prepare(case, self.seed)?;
             started[side] = Some(worker);
