@@ -9,8 +9,8 @@ use std::num::NonZeroUsize;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::roofline::{Ceiling, CeilingKind, ceilings, place};
-use crate::document::{Case, CaseTier, Document, Measurement, Peer, Shape};
+use super::roofline::{Ceiling, CeilingKind, ceilings, peak_of, place};
+use crate::document::{Case, CaseTier, Document, Measurement, Peer, Shape, Tier};
 use crate::stats;
 
 /// The mode in which a library comes.
@@ -130,7 +130,8 @@ fn fraction(document: &Document, roofs: &[Ceiling], measurement: &Measurement, s
     };
     match case.family() {
         "matmul" => {
-            let peak = best(CeilingKind::Compute, &|roof| roof.what == case.dtype())?;
+            let (dtype, _) = peak_of(case.dtype(), Tier::best_f32());
+            let peak = best(CeilingKind::Compute, &|roof| roof.what == dtype)?;
             Some(measurement.cost.flops / seconds / peak)
         }
         "memory" => {

@@ -163,19 +163,24 @@ pub fn wanted_ceilings(machine: &Machine, case: &Case, cost: &Cost) -> Vec<Wante
         wanted.push(Wanted::Bandwidth { benchmark, tier: tier.f32_tier() });
     }
     if cost.flops > 0.0 {
-        let dtype = case.dtype().to_owned();
-        let tier = peak_tier(&dtype, tier);
-        wanted.push(Wanted::Peak { dtype, tier });
+        let (dtype, tier) = peak_of(case.dtype(), tier);
+        wanted.push(Wanted::Peak { dtype: dtype.to_owned(), tier });
     }
     wanted
 }
 
-/// The tier of the peak that a precision runs at: single precision has one a family of tiers, others are the tier's.
-pub(super) fn peak_tier(dtype: &str, tier: Tier) -> Tier {
-    if dtype == "f32" { tier.f32_tier() } else { tier }
+/// The precision and the tier of the peak that arithmetic is held against. Signed bytes run at the rate of unsigned by
+/// signed ones; half precision that the tier has no product for is widened, and runs at the rate of single precision.
+pub(in crate::analysis) fn peak_of(dtype: &str, tier: Tier) -> (&str, Tier) {
+    match (dtype, tier) {
+        ("s8s8s32", _) | ("i8", Tier::Avx512vnni | Tier::NeonDotprod) => ("u8s8s32", tier),
+        ("bf16" | "bf16bf16f32", Tier::Avx512bf16) => ("bf16", tier),
+        ("f32" | "f16" | "bf16" | "bf16bf16f32", _) => ("f32", tier.f32_tier()),
+        _ => (dtype, tier),
+    }
 }
 
-/// The same for a case's tier; peers choose for themselves, so theirs is the best.
+/// The tier whose roofs a case stands under; peers choose for themselves, so theirs is the best.
 pub(super) fn roof_tier(tier: CaseTier) -> Tier {
     tier.ours().unwrap_or_else(Tier::best_f32)
 }

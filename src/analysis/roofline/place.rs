@@ -3,7 +3,7 @@
 use crate::document::{Case, Document, Measurement};
 use crate::stats;
 
-use super::levels::{Pattern, level_of, peak_tier, roof_tier};
+use super::levels::{Pattern, level_of, peak_of, roof_tier};
 use super::{Ceiling, CeilingKind, Placement, ceilings, is_ceiling};
 
 /// A share above this is an error of the tool, not a record.
@@ -89,8 +89,8 @@ fn binding(document: &Document, roofs: &[Ceiling], measurement: &Measurement) ->
         ceiling: ceiling.clone(),
         seconds: amount / ceiling.per_second,
     };
-    let dtype = case.dtype();
-    let peak = at(CeilingKind::Compute, None, dtype, peak_tier(dtype, tier)).filter(|_| cost.flops > 0.0);
+    let (dtype, peak_tier) = peak_of(case.dtype(), tier);
+    let peak = at(CeilingKind::Compute, None, dtype, peak_tier).filter(|_| cost.flops > 0.0);
     if case.family() == "embed" {
         return peak
             .map(|peak| roof(peak, cost.flops))
