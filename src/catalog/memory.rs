@@ -154,7 +154,7 @@ fn shared_by(machine: &Machine, level: u32) -> usize {
 }
 
 /// Four times the last cache, within 64 MiB to 1 GiB and an eighth of what memory there is.
-fn dram_footprint(machine: &Machine) -> u64 {
+pub(super) fn dram_footprint(machine: &Machine) -> u64 {
     let last_cache = (1..=4).rev().find_map(|level| machine.cache_bytes(level)).unwrap_or(0);
     let memory = [machine.memory.total_bytes, machine.limits.memory_limit_bytes].into_iter().flatten().min();
     (4 * last_cache).clamp(64 << 20, 1 << 30).min(memory.map_or(u64::MAX, |bytes| bytes / 8))

@@ -17,6 +17,7 @@ mod clock;
 mod embed;
 mod gather;
 mod inputs;
+mod latency;
 mod matmul;
 mod memory;
 mod norm;
@@ -52,6 +53,11 @@ pub static FAMILIES: &[Family] = &[
         name: "peak",
         about: "arithmetic rate per precision and tier: the flat roofs",
         benchmarks: peak::BENCHMARKS,
+    },
+    Family {
+        name: "latency",
+        about: "how long a load takes from each level",
+        benchmarks: latency::BENCHMARKS,
     },
     Family { name: "clock", about: "the rate that the cores really run at", benchmarks: clock::BENCHMARKS },
     Family { name: "pool", about: "token vectors to one text vector", benchmarks: pool::BENCHMARKS },

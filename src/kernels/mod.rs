@@ -5,6 +5,7 @@
 
 pub mod activation;
 pub mod attention;
+pub mod chase;
 pub mod clock_chain;
 pub mod gather;
 mod lanes;

@@ -253,10 +253,10 @@ fn shapes(
     selection.shapes.iter().filter(|shape| benchmark.cost(shape).is_some()).cloned().collect()
 }
 
-/// Whether a benchmark says what the machine can do: a roof, or the core clock.
+/// Whether a benchmark says what the machine can do: a roof, a latency, or the core clock.
 #[must_use]
 pub fn is_ceiling(id: &str) -> bool {
-    ["memory/", "peak/", "clock/"].iter().any(|family| id.starts_with(family))
+    ["memory/", "peak/", "latency/", "clock/"].iter().any(|family| id.starts_with(family))
 }
 
 /// The tiers of an implementation that are asked for: absent ones too, so that they are skipped with a reason.

@@ -129,8 +129,8 @@ fn fastest_decile(measurement: &Measurement) -> Option<f64> {
     stats::quantile_of_sorted(&stats::sorted(&measurement.seconds.samples), 0.1)
 }
 
-/// Whether a case says what the machine can do (a roof, or the core clock) rather than being work under a roof.
+/// Whether a case says what the machine can do (a roof, a latency, or the core clock) rather than being work under a roof.
 #[must_use]
 pub fn is_ceiling(case: &Case) -> bool {
-    matches!(case.family(), "memory" | "peak" | "clock")
+    matches!(case.family(), "memory" | "peak" | "latency" | "clock")
 }

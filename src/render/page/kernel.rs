@@ -2,9 +2,11 @@
 
 use super::{Block, Cell, Section, Table, Tone, number_column, words_column};
 use crate::analysis::roofline::{CeilingKind, Placement};
+use crate::document::Measurement;
 use crate::render::facts::{Facts, Work};
 use crate::render::figure;
 use crate::render::words;
+use crate::stats;
 use crate::units;
 
 /// The pictures of roofs and points.
@@ -185,6 +187,7 @@ pub(super) fn ceilings(facts: &Facts<'_>) -> Option<Section> {
         }
         tables.push(Block::Table(table));
     }
+    tables.extend(latencies(facts).map(Block::Table));
     tables.extend(peaks(facts).map(Block::Table));
     (!tables.is_empty()).then(|| Section {
         id: "ceilings",
@@ -236,6 +239,42 @@ fn bandwidths(facts: &Facts<'_>) -> Option<Table> {
         rows,
         folded: false,
     })
+}
+
+/// A row a footprint, a column a size of pages.
+fn latencies(facts: &Facts<'_>) -> Option<Table> {
+    const PAGES: [&str; 2] = ["huge-pages", "small-pages"];
+    let chases = || facts.document.measured().filter(|m| m.case.family() == "latency");
+    let mut footprints: Vec<usize> = chases().map(|m| m.case.shape.count(0)).collect();
+    footprints.sort_unstable();
+    footprints.dedup();
+    let rows = footprints.iter().map(|&bytes| {
+        let mut row = vec![Cell::number(bytes as f64, units::bytes(bytes as u64))];
+        row.extend(PAGES.map(|pages| {
+            let on = |m: &&Measurement| m.case.implementation == pages && m.case.shape.count(0) == bytes;
+            let load = chases().find(on).and_then(seconds_per_load);
+            Cell::maybe(load, units::seconds)
+        }));
+        row
+    });
+    let rows: Vec<Vec<Cell>> = rows.collect();
+    (!rows.is_empty()).then(|| Table {
+        caption:
+            "Latency: one load that the next one waits for, by the bytes that are walked in random order"
+                .to_owned(),
+        columns: vec![
+            number_column("Footprint", 0),
+            number_column("Huge pages", 0),
+            number_column("Ordinary pages", 0),
+        ],
+        rows,
+        folded: false,
+    })
+}
+
+fn seconds_per_load(measurement: &Measurement) -> Option<f64> {
+    let loads = measurement.facts.get("loads").filter(|&&loads| loads > 0.0)?;
+    Some(stats::median(&measurement.seconds.samples)? / loads)
 }
 
 fn level_rank(level: Option<&str>) -> (u8, Option<&str>) {
