@@ -1,7 +1,7 @@
 //! Libraries of others: shared ones loaded at run time, and crates behind cargo features. One file each, with safe
 //! functions outside.
 //!
-//! [`peers`] lists those that `perfkit bench --peers` measures beside our own kernels. A library is loaded once and never
+//! [`crate::catalog`] lists those that `perfkit bench --peers` measures beside our own kernels. A library is loaded once and never
 //! unloaded, since it may keep threads; what it reads from its environment it reads then, so that every setting of one
 //! is tried in a process of its own.
 

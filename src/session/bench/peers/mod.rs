@@ -2,7 +2,7 @@
 //!
 //! A contest is one piece of work (benchmark, shape, threads) with everybody who does it: ours on the best tier, and every
 //! library in every mode. Each is a process of its own, with its own environment, because libraries choose their kernels
-//! and bind their threads when they are loaded; [`rounds`] says how they take turns.
+//! and bind their threads when they are loaded; `rounds` says how they take turns.
 
 mod rounds;
 
