@@ -9,8 +9,8 @@ use std::num::NonZeroUsize;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::roofline::{Ceiling, CeilingKind, ceilings, peak_of, place};
-use crate::document::{Case, CaseTier, Document, Measurement, Peer, Shape, Tier};
+use super::roofline::{Ceiling, CeilingKind, ceilings, peak_of, place, roof_tier};
+use crate::document::{Case, CaseTier, Document, Measurement, Peer, Shape};
 use crate::stats;
 
 /// The mode in which a library comes.
@@ -130,7 +130,7 @@ fn fraction(document: &Document, roofs: &[Ceiling], measurement: &Measurement, s
     };
     match case.family() {
         "matmul" => {
-            let (dtype, _) = peak_of(case.dtype(), Tier::best_f32());
+            let (dtype, _) = peak_of(case.dtype(), roof_tier(case.tier));
             let peak = best(CeilingKind::Compute, &|roof| roof.what == dtype)?;
             Some(measurement.cost.flops / seconds / peak)
         }

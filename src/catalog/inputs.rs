@@ -21,6 +21,12 @@ pub(super) fn bytes(len: usize, seed: u64) -> AlignedBuffer<u8> {
     AlignedBuffer::from_fn(len, |_| rng.next_u64().to_le_bytes()[7])
 }
 
+/// `len` random signed bytes.
+pub(super) fn signed_bytes(len: usize, seed: u64) -> AlignedBuffer<i8> {
+    let bytes = bytes(len, seed);
+    AlignedBuffer::from_fn(len, |i| bytes[i].cast_signed())
+}
+
 /// `len` random words.
 pub(super) fn words(len: usize, seed: u64) -> AlignedBuffer<u64> {
     let mut rng = Rng::new(seed);

@@ -1,12 +1,12 @@
 //! Benchmarks of family `matmul`.
 
-use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading, inputs};
+use super::inputs::{self, fitting_counts};
+use super::prepared::{FloatWork, Tolerance};
+use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading};
 use crate::document::{Case, Cost, Machine, Shape};
 use crate::kernels::matmul::{self, Layout, PackedMatrix};
 use crate::simd::Tier;
-use crate::sys::Team;
-use crate::tensor::AlignedBuffer;
-use crate::workload::{Mismatch, OutputMut, Workload, compare_floats};
+use crate::workload::Workload;
 
 mod bf16;
 mod dynamic;
@@ -16,9 +16,14 @@ mod int8;
 pub(super) static BENCHMARKS: &[&dyn Benchmark] =
     &[&GemmF32, &int8::GEMM_U8S8, &int8::GEMM_S8S8, &bf16::GemmBf16, &dynamic::LinearDynamic];
 
-const PLAIN: &str = "plain";
-const DIRECT: &str = "direct";
-const PACKED: &str = "packed";
+const PLAIN: Implementation = Implementation::plain("the ordinary loop, rows of B innermost");
+const DIRECT: Implementation = Implementation::vector("direct", "register tiles straight from both operands");
+const PACKED: Implementation = Implementation {
+    name: "packed",
+    tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
+    threads: Threading::Parallel,
+    about: "register tiles over B packed beforehand, as weights are; packing is not timed",
+};
 
 /// `C = A B` in single precision.
 struct GemmF32;
@@ -31,26 +36,7 @@ impl Benchmark for GemmF32 {
         Card {
             about: "matrix product in single precision",
             formula: "MxKxN: 2 M K N flops; 4 (M K + K N) bytes read, 4 M N written",
-            implementations: &[
-                Implementation {
-                    name: PLAIN,
-                    tiers: &[Tier::Baseline],
-                    threads: Threading::Single,
-                    about: "the ordinary loop, rows of B innermost",
-                },
-                Implementation {
-                    name: DIRECT,
-                    tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
-                    threads: Threading::Single,
-                    about: "register tiles straight from both operands",
-                },
-                Implementation {
-                    name: PACKED,
-                    tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
-                    threads: Threading::Parallel,
-                    about: "register tiles over B packed beforehand, as weights are; packing is not timed",
-                },
-            ],
+            implementations: &[PLAIN, DIRECT, PACKED],
         }
     }
 
@@ -68,86 +54,34 @@ impl Benchmark for GemmF32 {
     }
 
     fn cost(&self, shape: &Shape) -> Option<Cost> {
-        let [m, k, n] = super::counts(shape)?;
-        // Every product of two extents is an array, which must fit an address space.
-        for (rows, columns) in [(m, k), (k, n), (m, n)] {
-            rows.checked_mul(columns)?.checked_mul(size_of::<f32>()).filter(|&bytes| bytes < 1 << 40)?;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "extents below 2^40")]
-        let [m, k, n] = [m, k, n].map(|extent| extent as f64);
-        let (read, written) = (4.0 * (m * k + k * n), 4.0 * m * n);
-        Some(Cost {
-            flops: 2.0 * m * k * n,
-            core_bytes: read + written,
-            dram_bytes: read + 2.0 * written,
-            written_bytes: written,
-            working_set_bytes: read + written,
-        })
+        int8::cost(shape, |[m, k, n]| 4.0 * (m * k + k * n))
     }
 
     fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {
-        let tier = super::own_tier(case)?;
-        let Some([m, k, n]) = self.cost(&case.shape).and_then(|_| super::counts(&case.shape)) else {
-            return Err(PrepareError::Failed(format!("{case}: the shape must be MxKxN")));
-        };
-        if !tier.is_available() {
-            return Err(crate::simd::TierUnavailable(tier).into());
-        }
+        let [m, k, n] = fitting_counts(&case.shape, &resources.machine, |[m, k, n]| {
+            4 * (m * k + 2 * k * n) + 12 * m * n
+        })?;
+        let tier = inputs::tier(case)?;
         let a = inputs::floats(m * k, resources.seed);
         let b = inputs::floats(k * n, resources.seed.wrapping_add(1));
-        let method = match case.implementation.as_str() {
-            PLAIN => Method::Plain,
-            DIRECT => Method::Direct(tier),
-            PACKED => {
-                let packed = PackedMatrix::pack(tier, &b, k, n, Layout::KxN)?;
-                Method::Packed(packed, resources.team.clone())
-            }
-            other => return Err(PrepareError::Failed(format!("{case}: no implementation {other}"))),
-        };
         let reference = matmul::reference_gemm(&a, m, k, &b, n, None);
-        Ok(Box::new(Product { method, a, b, c: AlignedBuffer::zeroed(m * n), m, k, n, reference }))
-    }
-}
-
-enum Method {
-    Plain,
-    Direct(Tier),
-    Packed(PackedMatrix, Team),
-}
-
-struct Product {
-    method: Method,
-    a: AlignedBuffer<f32>,
-    b: AlignedBuffer<f32>,
-    c: AlignedBuffer<f32>,
-    m: usize,
-    k: usize,
-    n: usize,
-    reference: Vec<f64>,
-}
-
-impl Workload for Product {
-    fn run(&mut self) {
-        let Self { method, a, b, c, m, k, n, .. } = self;
-        match method {
-            Method::Plain => matmul::plain_gemm(a, *m, *k, b, *n, c),
-            Method::Direct(tier) => {
-                let outcome = matmul::gemm_direct(*tier, a, *m, *k, b, *n, c);
-                debug_assert!(outcome.is_ok(), "the tier was tried while preparing");
+        let tolerance = Tolerance::of_sum(k);
+        Ok(match &*case.implementation {
+            "plain" => Box::new(FloatWork::new(reference, tolerance, move |c| {
+                matmul::plain_gemm(&a, m, k, &b, n, c);
+            })),
+            "direct" => Box::new(FloatWork::new(reference, tolerance, move |c| {
+                // The tier is tested above; and an output that is not written fails the check.
+                let _ = matmul::gemm_direct(tier, &a, m, k, &b, n, c);
+            })),
+            "packed" => {
+                let packed = PackedMatrix::pack(tier, &b, k, n, Layout::KxN)?;
+                let team = resources.team.clone();
+                Box::new(FloatWork::new(reference, tolerance, move |c| {
+                    matmul::gemm(&team, &a, m, &packed, None, c);
+                }))
             }
-            Method::Packed(packed, team) => matmul::gemm(team, a, *m, packed, None, c),
-        }
-    }
-
-    fn check(&self) -> Result<(), Mismatch> {
-        #[expect(clippy::cast_precision_loss, reason = "a small count")]
-        let depth = self.k as f64;
-        // Each of the k additions rounds by half a unit of a partial sum, which for products below one of either sign
-        // grows like the root of k: k epsilons leave a wide margin, and a wrong element is off by thousands.
-        compare_floats(self.c.iter(), &self.reference, 1e-6, depth.max(8.0) * f64::from(f32::EPSILON))
-    }
-
-    fn output(&mut self) -> OutputMut<'_> {
-        OutputMut::F32(&mut self.c)
+            _ => return Err(inputs::no_such_implementation(case)),
+        })
     }
 }

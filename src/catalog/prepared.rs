@@ -10,6 +10,16 @@ pub(super) struct Tolerance {
     pub(super) absolute: f64,
 }
 
+impl Tolerance {
+    /// For a sum of so many single-precision products of magnitude below one. Each of the additions rounds by half a
+    /// unit of a partial sum, which for products of either sign grows like the root of their number: as many epsilons
+    /// leave a wide margin, and a wrong element is off by thousands.
+    #[expect(clippy::cast_precision_loss, reason = "a count far below 2^52")]
+    pub(super) fn of_sum(products: usize) -> Self {
+        Self { relative: 1e-6, absolute: products.max(8) as f64 * f64::from(f32::EPSILON) }
+    }
+}
+
 /// Work whose output is single-precision numbers.
 pub(super) struct FloatWork<R> {
     run: R,
@@ -67,5 +77,34 @@ impl<R: FnMut(&mut [u64])> Workload for WordWork<R> {
 
     fn output(&mut self) -> OutputMut<'_> {
         OutputMut::U64(&mut self.out)
+    }
+}
+
+/// Work whose output is integers that are right to the bit.
+pub(super) struct IntegerWork<R> {
+    run: R,
+    out: AlignedBuffer<i32>,
+    reference: Vec<i32>,
+}
+
+impl<R: FnMut(&mut [i32])> IntegerWork<R> {
+    /// Work that writes as many integers as `reference` has. The output begins as the reference's complement, so that
+    /// what is never written is never right.
+    pub(super) fn new(reference: Vec<i32>, run: R) -> Self {
+        Self { run, out: AlignedBuffer::from_fn(reference.len(), |i| !reference[i]), reference }
+    }
+}
+
+impl<R: FnMut(&mut [i32])> Workload for IntegerWork<R> {
+    fn run(&mut self) {
+        (self.run)(&mut self.out);
+    }
+
+    fn check(&self) -> Result<(), Mismatch> {
+        compare_exact(&self.out, &self.reference, f64::from)
+    }
+
+    fn output(&mut self) -> OutputMut<'_> {
+        OutputMut::I32(&mut self.out)
     }
 }

@@ -18,9 +18,8 @@ pub use bits::{
     reference_hamming_pairs, reference_jaccard_pairs, table_hamming_pairs,
 };
 pub use bytes::{
-    LONGEST_BYTES, Sum, cosine_i8_pairs, dot_i8, dot_i8_pairs, dot_i8_rows, dot_i8_top,
-    plain_cosine_i8_pairs, plain_i8_pairs, reference_cosine_i8_pairs, reference_i8_pairs,
-    squared_l2_i8_pairs,
+    LONGEST_BYTES, Sum, cosine_i8_pairs, dot_i8, dot_i8_rows, dot_i8_top, i8_pairs, plain_cosine_i8_pairs,
+    plain_i8_pairs, reference_cosine_i8_pairs, reference_i8_pairs,
 };
 pub use number::{Bf16, F16, F32, Number};
 pub use pairs::{cosine, dot, pairs, pairs_of, squared_l2};

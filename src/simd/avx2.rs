@@ -100,13 +100,6 @@ impl Simd for Avx2 {
         avx2!(_mm_sfence());
     }
     #[inline(always)]
-    fn prefetch(self, at: &[f32]) {
-        if let Some(first) = at.first() {
-            // SAFETY: a prefetch of any address is harmless, and this one is readable.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(first).cast()) }
-        }
-    }
-    #[inline(always)]
     fn add(self, a: __m256, b: __m256) -> __m256 {
         avx2!(_mm256_add_ps(a, b))
     }
@@ -385,13 +378,6 @@ impl DotU8S8 for Avx2 {
         let from = &from[..32];
         // SAFETY: thirty-two bytes are readable at `from`.
         unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
-    }
-    #[inline(always)]
-    fn prefetch_line<T>(self, at: &[T]) {
-        if let Some(first) = at.first() {
-            // SAFETY: a prefetch of any address is harmless, and this one is readable.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(first).cast()) }
-        }
     }
     #[inline(always)]
     fn xor_bytes(self, a: __m256i, b: __m256i) -> __m256i {

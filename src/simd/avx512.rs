@@ -148,13 +148,6 @@ macro_rules! implement_simd {
                 avx512!(_mm_sfence());
             }
             #[inline(always)]
-            fn prefetch(self, at: &[f32]) {
-                if let Some(first) = at.first() {
-                    // SAFETY: a prefetch of any address is harmless, and this one is readable.
-                    unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(first).cast()) }
-                }
-            }
-            #[inline(always)]
             fn add(self, a: __m512, b: __m512) -> __m512 {
                 avx512!(_mm512_add_ps(a, b))
             }
@@ -450,13 +443,6 @@ impl DotU8S8 for Avx512Vnni {
         let from = &from[..64];
         // SAFETY: sixty-four bytes are readable at `from`.
         unsafe { _mm512_loadu_epi8(from.as_ptr()) }
-    }
-    #[inline(always)]
-    fn prefetch_line<T>(self, at: &[T]) {
-        if let Some(first) = at.first() {
-            // SAFETY: a prefetch of any address is harmless, and this one is readable.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(first).cast()) }
-        }
     }
     #[inline(always)]
     fn xor_bytes(self, a: __m512i, b: __m512i) -> __m512i {

@@ -59,8 +59,6 @@ impl Simd for Baseline {
     #[inline(always)]
     fn fence(self) {}
     #[inline(always)]
-    fn prefetch(self, _: &[f32]) {}
-    #[inline(always)]
     fn add(self, a: V<f32>, b: V<f32>) -> V<f32> {
         map2(a, b, |a, b| a + b)
     }

@@ -296,7 +296,12 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     /// Orders streaming stores before what follows.
     fn fence(self);
     /// Asks for the cache line of the first element to be brought near; does nothing on an empty slice.
-    fn prefetch(self, at: &[f32]);
+    #[inline(always)]
+    fn prefetch<T>(self, at: &[T]) {
+        if !at.is_empty() {
+            self.prefetch_beyond(at, 0);
+        }
+    }
 
     /// `a + b`
     fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
@@ -421,8 +426,6 @@ pub trait DotU8S8: Simd {
     fn load_bytes(self, from: &[u8]) -> Self::Bytes;
     /// The bits of the first `4 * LANES` signed bytes.
     fn load_signed_bytes(self, from: &[i8]) -> Self::Bytes;
-    /// Asks for the cache line of the first element to be brought near; does nothing on an empty slice.
-    fn prefetch_line<T>(self, at: &[T]);
     /// `a ^ b`
     fn xor_bytes(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
     /// Writes all bytes to the start of `to`.

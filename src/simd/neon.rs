@@ -102,20 +102,6 @@ macro_rules! implement_simd {
             #[inline(always)]
             fn fence(self) {}
             #[inline(always)]
-            fn prefetch(self, at: &[f32]) {
-                if let Some(first) = at.first() {
-                    let first = std::ptr::from_ref(first);
-                    // SAFETY: a prefetch of any address is harmless, and this one is readable.
-                    unsafe {
-                        std::arch::asm!(
-                            "prfm pldl1keep, [{at}]",
-                            at = in(reg) first,
-                            options(nostack, preserves_flags, readonly)
-                        );
-                    }
-                }
-            }
-            #[inline(always)]
             fn add(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
                 neon!(vaddq_f32(a, b))
             }
@@ -432,20 +418,6 @@ impl DotU8S8 for NeonDotprod {
         // SAFETY: sixteen bytes are readable at `from`.
         let signed = unsafe { vld1q_s8(from.as_ptr()) };
         neon!(vreinterpretq_u8_s8(signed))
-    }
-    #[inline(always)]
-    fn prefetch_line<T>(self, at: &[T]) {
-        if let Some(first) = at.first() {
-            let first = std::ptr::from_ref(first);
-            // SAFETY: a prefetch of any address is harmless, and this one is readable.
-            unsafe {
-                std::arch::asm!(
-                    "prfm pldl1keep, [{at}]",
-                    at = in(reg) first,
-                    options(nostack, preserves_flags, readonly)
-                );
-            }
-        }
     }
     #[inline(always)]
     fn xor_bytes(self, a: uint8x16_t, b: uint8x16_t) -> uint8x16_t {

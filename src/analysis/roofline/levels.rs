@@ -181,6 +181,6 @@ pub(in crate::analysis) fn peak_of(dtype: &str, tier: Tier) -> (&str, Tier) {
 }
 
 /// The tier whose roofs a case stands under; peers choose for themselves, so theirs is the best.
-pub(super) fn roof_tier(tier: CaseTier) -> Tier {
+pub(in crate::analysis) fn roof_tier(tier: CaseTier) -> Tier {
     tier.ours().unwrap_or_else(Tier::best_f32)
 }

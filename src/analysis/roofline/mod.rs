@@ -16,8 +16,8 @@ mod tests;
 use crate::document::{Case, Document, Measurement};
 use crate::stats;
 
-pub(super) use levels::peak_of;
 pub use levels::{Level, Pattern, Wanted, level_of, wanted_ceilings};
+pub(super) use levels::{peak_of, roof_tier};
 pub use physics::rejected_ceilings;
 pub use place::{passed_ceilings, place};
 

@@ -8,7 +8,7 @@ use super::super::{
 use super::int8::{cost, shapes};
 use crate::document::{Case, Cost, Machine, Shape};
 use crate::kernels::matmul::{self, Bf16Method, Layout, PackedBf16};
-use crate::simd::Tier;
+use crate::simd::{Tier, bf16_to_f32};
 use crate::workload::Workload;
 
 const PLAIN: Implementation = Implementation::plain("the ordinary loop, rows of B innermost");
@@ -52,12 +52,10 @@ impl Benchmark for GemmBf16 {
         let tier = own_tier(case)?;
         let a = numbers(m * k, resources.seed);
         let b = numbers(k * n, resources.seed.wrapping_add(1));
-        let (wide_a, wide_b) = (matmul::widen_bf16(&a), matmul::widen_bf16(&b));
+        let widened = |bits: &[u16]| -> Vec<f32> { bits.iter().map(|&bits| bf16_to_f32(bits)).collect() };
+        let (wide_a, wide_b) = (widened(&a), widened(&b));
         let reference = matmul::reference_gemm(&wide_a, m, k, &wide_b, n, None);
-        #[expect(clippy::cast_precision_loss, reason = "a small count")]
-        let depth = k as f64;
-        // Products are exact; each of the additions rounds by half a unit of a partial sum of numbers below one.
-        let tolerance = Tolerance { relative: 1e-6, absolute: depth.max(8.0) * f64::from(f32::EPSILON) };
+        let tolerance = Tolerance::of_sum(k);
         let method = match &*case.implementation {
             "plain" => {
                 return Ok(Box::new(FloatWork::new(reference, tolerance, move |c| {

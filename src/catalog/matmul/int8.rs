@@ -1,14 +1,14 @@
 //! Products of bytes summed in 32 bits, with left bytes of either sign.
 
 use super::super::inputs::{self, counts, fitting_counts};
+use super::super::prepared::IntegerWork;
 use super::super::{
     Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading, own_tier,
 };
 use crate::document::{Case, Cost, Machine, Shape};
 use crate::kernels::matmul::{self, Layout, LeftByte, PackedBytes};
 use crate::simd::Tier;
-use crate::tensor::AlignedBuffer;
-use crate::workload::{Mismatch, OutputMut, Workload, compare_exact};
+use crate::workload::Workload;
 
 /// Unsigned by signed.
 pub(super) static GEMM_U8S8: GemmBytes = GemmBytes {
@@ -92,40 +92,17 @@ fn prepare<A: LeftByte + 'static>(case: &Case, resources: &Resources, left: fn(u
         fitting_counts(&case.shape, &resources.machine, |[m, k, n]| 2 * (m * k + k * n) + 8 * m * n)?;
     let tier = own_tier(case)?;
     let a: Vec<A> = inputs::bytes(m * k, resources.seed).iter().map(|&bits| left(bits)).collect();
-    let b = inputs::bytes(k * n, resources.seed.wrapping_add(1));
-    let b: Vec<i8> = b.iter().map(|bits| bits.cast_signed()).collect();
+    let b = inputs::signed_bytes(k * n, resources.seed.wrapping_add(1));
     let reference = matmul::reference_gemm_bytes(&a, m, k, &b, n);
-    let run: Run = match &*case.implementation {
-        "plain" => Box::new(move |c| matmul::plain_gemm_bytes(&a, m, k, &b, n, c)),
+    Ok(match &*case.implementation {
+        "plain" => {
+            Box::new(IntegerWork::new(reference, move |c| matmul::plain_gemm_bytes(&a, m, k, &b, n, c)))
+        }
         "packed" => {
             let packed = PackedBytes::pack(tier, &b, k, n, Layout::KxN)?;
             let team = resources.team.clone();
-            Box::new(move |c| matmul::gemm_bytes(&team, &a, m, &packed, c))
+            Box::new(IntegerWork::new(reference, move |c| matmul::gemm_bytes(&team, &a, m, &packed, c)))
         }
         _ => return Err(inputs::no_such_implementation(case)),
-    };
-    let c = AlignedBuffer::from_fn(reference.len(), |i| !reference[i]);
-    Ok(Box::new(IntegerWork { run, c, reference }))
-}
-
-type Run = Box<dyn FnMut(&mut [i32])>;
-
-/// Work whose output is integers. It begins as the reference's complement, so that what is never written is never
-/// right.
-struct IntegerWork {
-    run: Run,
-    c: AlignedBuffer<i32>,
-    reference: Vec<i32>,
-}
-
-impl Workload for IntegerWork {
-    fn run(&mut self) {
-        (self.run)(&mut self.c);
-    }
-    fn check(&self) -> Result<(), Mismatch> {
-        compare_exact(&self.c, &self.reference, f64::from)
-    }
-    fn output(&mut self) -> OutputMut<'_> {
-        OutputMut::I32(&mut self.c)
-    }
+    })
 }

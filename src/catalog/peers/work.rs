@@ -1,12 +1,14 @@
 //! A library's function over inputs of ours, with its answer held to the reference.
 
+use crate::catalog::prepared::{FloatWork, IntegerWork, Tolerance};
 use crate::catalog::{PrepareError, counts, inputs};
 use crate::document::{Case, Cost};
-use crate::foreign::{self, Extents, MissingSymbol, Peer, Product};
-use crate::kernels::matmul;
-use crate::sys::{Rng, memory::Plain};
+use crate::foreign::{Extents, MissingSymbol, Peer, Product};
+use crate::kernels::matmul::{self, LeftByte};
+use crate::kernels::similarity::{self, F32, Measure};
+use crate::sys::memory::Plain;
 use crate::tensor::AlignedBuffer;
-use crate::workload::{Mismatch, OutputMut, Workload, compare_exact, compare_floats};
+use crate::workload::{Mismatch, OutputMut, Workload, compare_exact};
 
 /// Makes a benchmark's work of a library's function.
 pub(super) type Prepare = fn(&dyn Peer, &Case, &Cost, u64) -> Result<Box<dyn Workload>, PrepareError>;
@@ -35,34 +37,8 @@ pub(super) fn float_product(
     let a = inputs::floats(m * k, seed);
     let b = inputs::floats(k * n, seed.wrapping_add(1));
     let reference = matmul::reference_gemm(&a, m, k, &b, n, None);
-    let c = AlignedBuffer::from_fn(m * n, |_| f32::NAN);
-    Ok(Box::new(FloatProduct { product, extents, a, b, c, reference }))
-}
-
-struct FloatProduct {
-    product: Product<f32, f32, f32>,
-    extents: Extents,
-    a: AlignedBuffer<f32>,
-    b: AlignedBuffer<f32>,
-    c: AlignedBuffer<f32>,
-    reference: Vec<f64>,
-}
-
-impl Workload for FloatProduct {
-    fn run(&mut self) {
-        (self.product)(self.extents, &self.a, &self.b, &mut self.c);
-    }
-
-    fn check(&self) -> Result<(), Mismatch> {
-        #[expect(clippy::cast_precision_loss, reason = "a small count")]
-        let depth = self.extents.k as f64;
-        // As wide as for our own kernels, whose order of additions is no better known.
-        compare_floats(self.c.iter(), &self.reference, 1e-6, depth.max(8.0) * f64::from(f32::EPSILON))
-    }
-
-    fn output(&mut self) -> OutputMut<'_> {
-        OutputMut::F32(&mut self.c)
-    }
+    // As near as our own kernels must come, the order of whose additions is no better known.
+    Ok(Box::new(FloatWork::new(reference, Tolerance::of_sum(k), move |c| product(extents, &a, &b, c))))
 }
 
 /// Unsigned bytes times signed bytes, below 2^7 so that no library's 16-bit sums saturate.
@@ -73,7 +49,8 @@ pub(super) fn unsigned_byte_product(
     seed: u64,
 ) -> Result<Box<dyn Workload>, PrepareError> {
     let extents = extents(case)?;
-    let a = bytes(extents.m * extents.k, seed, |byte| byte & 0x7f);
+    let a = inputs::bytes(extents.m * extents.k, seed);
+    let a = AlignedBuffer::from_fn(a.len(), |i| a[i] & 0x7f);
     byte_product(peer.unsigned_byte_product()?, extents, a, seed)
 }
 
@@ -85,57 +62,20 @@ pub(super) fn signed_byte_product(
     seed: u64,
 ) -> Result<Box<dyn Workload>, PrepareError> {
     let extents = extents(case)?;
-    let a = bytes(extents.m * extents.k, seed, u8::cast_signed);
+    let a = inputs::signed_bytes(extents.m * extents.k, seed);
     byte_product(peer.signed_byte_product()?, extents, a, seed)
 }
 
-fn bytes<T: Plain>(len: usize, seed: u64, of: fn(u8) -> T) -> AlignedBuffer<T> {
-    let mut rng = Rng::new(seed);
-    AlignedBuffer::from_fn(len, |_| of(rng.next_u64().to_le_bytes()[7]))
-}
-
-fn byte_product<A: Plain + Into<i32>>(
+fn byte_product<A: LeftByte + Plain>(
     product: Product<A, i8, i32>,
     extents: Extents,
     a: AlignedBuffer<A>,
     seed: u64,
 ) -> Result<Box<dyn Workload>, PrepareError> {
     let Extents { m, k, n } = extents;
-    let b = bytes(k * n, seed.wrapping_add(1), u8::cast_signed);
-    let mut reference = vec![0_i32; m * n];
-    for (row, out) in reference.chunks_exact_mut(n).enumerate() {
-        for depth in 0..k {
-            let factor: i32 = a[row * k + depth].into();
-            for (sum, &b) in out.iter_mut().zip(&b[depth * n..][..n]) {
-                *sum += factor * i32::from(b);
-            }
-        }
-    }
-    let c = AlignedBuffer::from_fn(m * n, |_| i32::MIN);
-    Ok(Box::new(ByteProduct { product, extents, a, b, c, reference }))
-}
-
-struct ByteProduct<A: Plain> {
-    product: Product<A, i8, i32>,
-    extents: Extents,
-    a: AlignedBuffer<A>,
-    b: AlignedBuffer<i8>,
-    c: AlignedBuffer<i32>,
-    reference: Vec<i32>,
-}
-
-impl<A: Plain> Workload for ByteProduct<A> {
-    fn run(&mut self) {
-        (self.product)(self.extents, &self.a, &self.b, &mut self.c);
-    }
-
-    fn check(&self) -> Result<(), Mismatch> {
-        compare_exact(&self.c, &self.reference, f64::from)
-    }
-
-    fn output(&mut self) -> OutputMut<'_> {
-        OutputMut::I32(&mut self.c)
-    }
+    let b = inputs::signed_bytes(k * n, seed.wrapping_add(1));
+    let reference = matmul::reference_gemm_bytes(&a, m, k, &b, n);
+    Ok(Box::new(IntegerWork::new(reference, move |c| product(extents, &a, &b, c))))
 }
 
 /// Every vector of one small set with every one of another, a call each, as our own benchmark does.
@@ -158,43 +98,21 @@ pub(super) fn dot(
     let side = pairs.sqrt().round() as usize;
     let left = inputs::floats(side * width, seed);
     let right = inputs::floats(side * width, seed.wrapping_add(1));
-    let exact =
-        |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
-    let reference =
-        left.chunks_exact(width).flat_map(|a| right.chunks_exact(width).map(move |b| exact(a, b))).collect();
-    let out = AlignedBuffer::from_fn(side * side, |_| f32::NAN);
-    Ok(Box::new(Pairs { function, width, left, right, out, reference }))
-}
-
-struct Pairs {
-    function: foreign::Dot,
-    width: usize,
-    left: AlignedBuffer<f32>,
-    right: AlignedBuffer<f32>,
-    out: AlignedBuffer<f32>,
-    reference: Vec<f64>,
-}
-
-impl Workload for Pairs {
-    #[expect(clippy::cast_possible_truncation, reason = "the answer is stored in the precision of ours")]
-    fn run(&mut self) {
-        let mut out = self.out.iter_mut();
-        for a in self.left.chunks_exact(self.width) {
-            for (b, out) in self.right.chunks_exact(self.width).zip(&mut out) {
-                *out = (self.function)(a, b) as f32;
+    let reference = similarity::reference_pairs::<F32>(Measure::Dot, &left, &right, width);
+    Ok(Box::new(FloatWork::new(reference, Tolerance::of_sum(width), move |out| {
+        let mut out = out.iter_mut();
+        for a in left.chunks_exact(width) {
+            for (b, out) in right.chunks_exact(width).zip(&mut out) {
+                *out = stored(function(a, b));
             }
         }
-    }
+    })))
+}
 
-    fn check(&self) -> Result<(), Mismatch> {
-        #[expect(clippy::cast_precision_loss, reason = "a small count")]
-        let depth = self.width as f64;
-        compare_floats(self.out.iter(), &self.reference, 1e-6, depth.max(8.0) * f64::from(f32::EPSILON))
-    }
-
-    fn output(&mut self) -> OutputMut<'_> {
-        OutputMut::F32(&mut self.out)
-    }
+/// In the precision in which answers of ours are stored.
+#[expect(clippy::cast_possible_truncation, reason = "rounding to single precision is meant")]
+fn stored(answer: f64) -> f32 {
+    answer as f32
 }
 
 /// The array of a memory benchmark, and how many times a run passes over it: both stand in the cost of its shape.

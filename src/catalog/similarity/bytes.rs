@@ -1,7 +1,7 @@
 //! Vectors of signed bytes: pairs in L1, scans, and the best rows of one.
 
 use super::super::inputs::{self, counts, fitting_counts};
-use super::super::prepared::{FloatWork, Tolerance};
+use super::super::prepared::{FloatWork, IntegerWork, Tolerance};
 use super::super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading};
 use super::pairs::{VECTORS_OF_A_SIDE, flops, pairs_cost, widths};
 use super::rows::{Answer, scan_cost, tables};
@@ -11,7 +11,7 @@ use crate::document::{Case, Cost, Machine, Shape};
 use crate::kernels::similarity::{self, Best, Hit, LONGEST_BYTES, Measure, Sum};
 use crate::simd::Tier;
 use crate::tensor::AlignedBuffer;
-use crate::workload::{Mismatch, OutputMut, Workload, compare_exact};
+use crate::workload::Workload;
 
 /// The tiers whose products of bytes differ.
 const TIERS: &[Tier] = &[Tier::Avx2, Tier::Avx512, Tier::Avx512vnni, Tier::Neon, Tier::NeonDotprod];
@@ -28,41 +28,9 @@ const FOUR_ROWS: Implementation = Implementation {
     about: "four rows side by side; what the instruction adds is the same for every row",
 };
 
-/// So many random bytes.
-fn signed(len: usize, seed: u64) -> AlignedBuffer<i8> {
-    let bytes = inputs::bytes(len, seed);
-    AlignedBuffer::from_fn(len, |i| bytes[i].cast_signed())
-}
-
 /// A shape's counts where vectors of so many bytes have sums of 32 bits.
 fn short_enough<const N: usize>(shape: &Shape) -> Option<[usize; N]> {
     counts(shape).filter(|counts| counts.last().is_some_and(|&width| width <= LONGEST_BYTES))
-}
-
-/// Work whose output is integers that are right to the bit.
-struct IntegerWork<R> {
-    run: R,
-    out: AlignedBuffer<i32>,
-    reference: Vec<i32>,
-}
-
-impl<R: FnMut(&mut [i32])> IntegerWork<R> {
-    /// The output begins as the reference's complement, so that what is never written is never right.
-    fn new(reference: Vec<i32>, run: R) -> Self {
-        Self { run, out: AlignedBuffer::from_fn(reference.len(), |i| !reference[i]), reference }
-    }
-}
-
-impl<R: FnMut(&mut [i32])> Workload for IntegerWork<R> {
-    fn run(&mut self) {
-        (self.run)(&mut self.out);
-    }
-    fn check(&self) -> Result<(), Mismatch> {
-        compare_exact(&self.out, &self.reference, f64::from)
-    }
-    fn output(&mut self) -> OutputMut<'_> {
-        OutputMut::I32(&mut self.out)
-    }
 }
 
 /// A measure of pairs of vectors of bytes.
@@ -93,25 +61,30 @@ impl Benchmark for BytePairs {
         let [width] = fitting_counts(&case.shape, &resources.machine, |[d]| 16 * d.max(BYTES_OF_BOTH_SIDES))?;
         let tier = inputs::tier(case)?;
         let side = side(width, VECTORS_OF_A_SIDE);
-        let (left, right) = (signed(side * width, resources.seed), signed(side * width, resources.seed ^ 1));
-        let exact = |sum| similarity::reference_i8_pairs(sum, &left, &right, width);
-        // Tested above; and an output that is not written fails the check.
-        Ok(match (&*case.implementation, self.measure) {
-            ("plain", Measure::Dot) => Box::new(IntegerWork::new(exact(Sum::Dot), move |out| {
-                similarity::plain_i8_pairs(Sum::Dot, &left, &right, width, out);
-            })),
-            ("plain", Measure::SquaredL2) => Box::new(IntegerWork::new(exact(Sum::SquaredL2), move |out| {
-                similarity::plain_i8_pairs(Sum::SquaredL2, &left, &right, width, out);
-            })),
-            ("vectors", Measure::Dot) => Box::new(IntegerWork::new(exact(Sum::Dot), move |out| {
-                let _ = similarity::dot_i8_pairs(tier, &left, &right, width, out);
-            })),
-            ("vectors", Measure::SquaredL2) => {
-                Box::new(IntegerWork::new(exact(Sum::SquaredL2), move |out| {
-                    let _ = similarity::squared_l2_i8_pairs(tier, &left, &right, width, out);
+        let (left, right) = (
+            inputs::signed_bytes(side * width, resources.seed),
+            inputs::signed_bytes(side * width, resources.seed ^ 1),
+        );
+        let sum = match self.measure {
+            Measure::Dot => Some(Sum::Dot),
+            Measure::SquaredL2 => Some(Sum::SquaredL2),
+            Measure::Cosine => None,
+        };
+        // The tier is tested above; and an output that is not written fails the check.
+        Ok(match (&*case.implementation, sum) {
+            ("plain", Some(sum)) => {
+                let reference = similarity::reference_i8_pairs(sum, &left, &right, width);
+                Box::new(IntegerWork::new(reference, move |out| {
+                    similarity::plain_i8_pairs(sum, &left, &right, width, out);
                 }))
             }
-            (name @ ("plain" | "vectors"), Measure::Cosine) => {
+            ("vectors", Some(sum)) => {
+                let reference = similarity::reference_i8_pairs(sum, &left, &right, width);
+                Box::new(IntegerWork::new(reference, move |out| {
+                    let _ = similarity::i8_pairs(tier, sum, &left, &right, width, out);
+                }))
+            }
+            (name @ ("plain" | "vectors"), None) => {
                 let reference = similarity::reference_cosine_i8_pairs(&left, &right, width);
                 // One rounding to single precision of a double-precision quotient of exact sums.
                 let tolerance = Tolerance { relative: 1e-7, absolute: 0.0 };
@@ -156,8 +129,8 @@ impl Benchmark for ByteRows {
     fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {
         let [rows, width] = fitting_counts(&case.shape, &resources.machine, |[r, c]| r * (2 * c + 24))?;
         let tier = inputs::tier(case)?;
-        let query = signed(width, resources.seed);
-        let table = signed(rows * width, resources.seed ^ 1);
+        let query = inputs::signed_bytes(width, resources.seed);
+        let table = inputs::signed_bytes(rows * width, resources.seed ^ 1);
         let reference = similarity::reference_i8_pairs(Sum::Dot, &query, &table, width);
         let as_floats = || reference.iter().map(|&score| f64::from(score)).collect();
         // Tested above; and an output that is not written fails the check.

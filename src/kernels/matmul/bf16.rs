@@ -9,11 +9,14 @@
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
 
-use crate::simd::{DotBf16, DotBf16Op, Simd, SimdOp, Tier, TierUnavailable, dispatch, dispatch_bf16};
+use crate::simd::{
+    DotBf16, DotBf16Op, Simd, SimdOp, Tier, TierUnavailable, bf16_to_f32, dispatch, dispatch_bf16,
+};
 use crate::sys::Team;
 use crate::tensor::AlignedBuffer;
 
 use super::Layout;
+use super::split::rows_per_task;
 
 /// Vectors of a tile's row.
 const VECTORS: usize = 2;
@@ -27,7 +30,7 @@ const BLOCK_WORDS: usize = 512;
 /// A line more than a block, so that the rows of a tile fall into different cache sets.
 const ROW_WORDS: usize = BLOCK_WORDS + 16;
 
-/// Multiply-adds below which a second thread costs more than it brings (waking one takes tens of microseconds).
+/// Multiply-adds from which a second thread pays (waking one takes tens of microseconds).
 const PARALLEL_WORK: usize = 8 << 20;
 
 /// How pairs of bfloat16 numbers are multiplied.
@@ -126,17 +129,6 @@ impl DotBf16Op for TileWidth {
     }
 }
 
-/// Numbers from their bits.
-#[must_use]
-pub fn widen_bf16(bits: &[u16]) -> Vec<f32> {
-    bits.iter().map(|&bits| widened(bits)).collect()
-}
-
-#[inline(always)]
-fn widened(bits: u16) -> f32 {
-    f32::from_bits(u32::from(bits) << 16)
-}
-
 /// `C = A B` by the ordinary loop, with the middle loop over the depth so that the inner one runs along rows of `b`
 /// (`k x n`) and `c` (`m x n`).
 ///
@@ -147,9 +139,9 @@ pub fn plain_gemm_bf16(a: &[u16], m: usize, k: usize, b: &[u16], n: usize, c: &m
         let row = &mut c[i * n..][..n];
         row.fill(0.0);
         for depth in 0..k {
-            let a = widened(a[i * k + depth]);
+            let a = bf16_to_f32(a[i * k + depth]);
             for (c, &b) in row.iter_mut().zip(&b[depth * n..][..n]) {
-                *c += a * widened(b);
+                *c += a * bf16_to_f32(b);
             }
         }
     }
@@ -187,11 +179,7 @@ impl Product<'_> {
     /// Hands each task's rows of C to `work`, with the rows' place in A.
     fn split(self, tile_rows: usize, work: impl Fn(Block<'_>) + Sync + Send) {
         let Self { team, a, m, b, bias, c } = self;
-        let threads = team.threads().get();
-        let parallel = threads > 1 && m.saturating_mul(b.k).saturating_mul(b.n) >= PARALLEL_WORK;
-        // A few tasks a thread let a thread that was held up do fewer; below four tiles each the walks over B add up.
-        let tasks_per_thread = (m / (threads * 4 * tile_rows)).clamp(1, 4);
-        let rows = if parallel { m.div_ceil(threads * tasks_per_thread) } else { m };
+        let rows = rows_per_task(team.threads(), [m, b.k, b.n], PARALLEL_WORK, tile_rows);
         let Some(elements) = NonZeroUsize::new(rows * b.n) else { return };
         team.for_each_chunk(c, elements, |task, c| {
             let a = &a[task * rows * b.k..][..c.len() / b.n * b.k];

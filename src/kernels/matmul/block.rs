@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::simd::{Simd, SimdOp, Tier};
+use crate::simd::{Simd, SimdOp};
 
 use super::PackedMatrix;
 use super::tile::{Panel, Rows, Start, Target, VECTORS, load_row, load_whole, multiply, tile_rows};
@@ -14,20 +14,6 @@ const COLUMN_BLOCK_BYTES: usize = 640 << 10;
 /// The longest block of the depth: a tile's 12 rows of it are 24 KiB, which stay in the first-level cache while panels
 /// of the right operand stream past.
 const MAX_DEPTH: usize = 512;
-
-/// Multiply-adds below which a second thread costs more than it brings (waking one takes tens of microseconds).
-const PARALLEL_WORK: usize = 8 << 20;
-
-/// Rows of C in each task of a team: all of them where threads would not pay.
-pub(super) fn rows_per_task(tier: Tier, threads: usize, m: usize, k: usize, n: usize) -> usize {
-    let work = m.saturating_mul(k).saturating_mul(n);
-    if threads == 1 || work < PARALLEL_WORK {
-        return m;
-    }
-    // A few tasks a thread let a thread that was held up do fewer; below four tiles each the walks over B add up.
-    let tasks_per_thread = (m / (threads * 4 * tile_rows(tier, VECTORS))).clamp(1, 4);
-    m.div_ceil(threads * tasks_per_thread)
-}
 
 /// Where panels of the right operand come from.
 pub(super) trait Operand: Copy {
@@ -133,12 +119,12 @@ pub(super) struct Block<'a, B> {
 }
 
 /// A block with the rows of C that it writes, `columns` elements each.
-pub(super) struct Into<'a, B> {
+pub(super) struct Task<'a, B> {
     pub(super) block: Block<'a, B>,
     pub(super) c: &'a mut [f32],
 }
 
-impl<B: Operand> SimdOp for Into<'_, B> {
+impl<B: Operand> SimdOp for Task<'_, B> {
     type Output = ();
 
     #[inline(always)]

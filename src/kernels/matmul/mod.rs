@@ -13,15 +13,21 @@ mod block;
 mod dynamic;
 mod int8;
 mod pack;
+mod split;
 mod tile;
 
-pub use bf16::{Bf16Method, PackedBf16, gemm_bf16, plain_gemm_bf16, widen_bf16};
-use block::{Block, Into, Packed, Strided, rows_per_task};
+pub use bf16::{Bf16Method, PackedBf16, gemm_bf16, plain_gemm_bf16};
+use block::{Block, Packed, Strided, Task};
+
 pub use dynamic::{
     PackedInt8, linear_dynamic, plain_linear_dynamic, quantize_channels, reference_linear_dynamic,
 };
 pub use int8::{LeftByte, PackedBytes, gemm_bytes, plain_gemm_bytes, reference_gemm_bytes};
 pub use pack::{Layout, PackedMatrix};
+use tile::{VECTORS, tile_rows};
+
+/// Multiply-adds from which a second thread pays (waking one takes tens of microseconds).
+const PARALLEL_WORK: usize = 8 << 20;
 
 /// `C = A B + bias` in f64: the right answer.
 ///
@@ -81,7 +87,7 @@ pub fn gemm_direct(
     let b = Strided { values: &b[..k * n], columns: n };
     let (a, c) = (&a[..m * k], &mut c[..m * n]);
     let block = Block { a, rows: m, depth: k, b, bias: None, columns: n };
-    dispatch(tier, Into { block, c })
+    dispatch(tier, Task { block, c })
 }
 
 /// `C = A B + bias` with `b` packed before: `a` is `m x b.k()`, `c` is `m x b.n()`, `bias` has `b.n()` elements.
@@ -113,16 +119,17 @@ impl SimdOp for Gemm<'_> {
     fn eval<S: Simd>(self, simd: S) {
         let Self { team, a, m, b, bias, c } = self;
         let (k, n) = (b.k(), b.n());
-        let rows = rows_per_task(S::TIER, team.threads().get(), m, k, n);
+        let rows =
+            split::rows_per_task(team.threads(), [m, k, n], PARALLEL_WORK, tile_rows(S::TIER, VECTORS));
         let block = Block { a, rows: m, depth: k, b: Packed(b), bias, columns: n };
         if rows >= m {
-            return simd.run(Into { block, c });
+            return simd.run(Task { block, c });
         }
         let Some(elements) = std::num::NonZeroUsize::new(rows * n) else { return };
         team.for_each_chunk(c, elements, |task, c| {
             let (first, rows) = (task * rows, c.len() / n);
             let block = Block { a: &a[first * k..], rows, ..block };
-            simd.run(Into { block, c });
+            simd.run(Task { block, c });
         });
     }
 }

@@ -87,15 +87,6 @@ fn the_number_of_threads_changes_nothing() {
     }
 }
 
-#[test]
-fn only_work_that_pays_for_it_is_split() {
-    assert_eq!(rows_per_task(Tier::Avx512, 2, 64, 64, 64), 64);
-    assert_eq!(rows_per_task(Tier::Avx512, 1, 4096, 384, 1536), 4096);
-    assert_eq!(rows_per_task(Tier::Avx512, 2, 128, 384, 384), 64);
-    assert_eq!(rows_per_task(Tier::Avx512, 2, 1024, 1024, 1024), 128);
-    assert_eq!(rows_per_task(Tier::Avx512, 2, 0, usize::MAX, 9), 0);
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]

@@ -16,6 +16,10 @@ fn random(len: usize, seed: u64) -> Vec<u16> {
         .collect()
 }
 
+fn widened(bits: &[u16]) -> Vec<f32> {
+    bits.iter().map(|&bits| bf16_to_f32(bits)).collect()
+}
+
 fn transposed(b: &[u16], k: usize, n: usize) -> Vec<u16> {
     (0..n * k).map(|i| b[i % k * n + i / k]).collect()
 }
@@ -34,8 +38,8 @@ fn assert_close(what: &str, got: &[f32], reference: &[f64], k: usize) {
 }
 
 fn check_all(m: usize, k: usize, n: usize) {
-    let (a, b, bias) = (random(m * k, 1), random(k * n, 2), widen_bf16(&random(n, 3)));
-    let (wide_a, wide_b) = (widen_bf16(&a), widen_bf16(&b));
+    let (a, b, bias) = (random(m * k, 1), random(k * n, 2), widened(&random(n, 3)));
+    let (wide_a, wide_b) = (widened(&a), widened(&b));
     let without = reference_gemm(&wide_a, m, k, &wide_b, n, None);
     let with = reference_gemm(&wide_a, m, k, &wide_b, n, Some(&bias));
     let mut c = vec![f32::NAN; m * n];

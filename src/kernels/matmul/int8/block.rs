@@ -4,16 +4,17 @@ use std::cell::RefCell;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
-use crate::simd::{DotU8S8, DotU8S8Op, Tier};
+use crate::simd::{DotU8S8, DotU8S8Op};
 use crate::sys::Team;
 
+use super::super::split::rows_per_task;
 use super::pack::{PackedBytes, block_depth};
 use super::tile::{Finish, MAX_ROWS, Place, Rows, VECTORS, multiply, tile_rows};
 
 /// Bytes of the right operand that one block of columns may take: most of a second-level cache of 1 MiB.
 const COLUMN_BLOCK_BYTES: usize = 640 << 10;
 
-/// Multiply-adds below which a second thread costs more than it brings (waking one takes tens of microseconds).
+/// Multiply-adds from which a second thread pays (waking one takes tens of microseconds).
 const PARALLEL_WORK: usize = 16 << 20;
 
 thread_local! {
@@ -46,7 +47,7 @@ impl<L: Left, F: Finish> DotU8S8Op for Product<'_, L, F> {
     #[inline(always)]
     fn eval<S: DotU8S8>(self, simd: S) {
         let Self { team, a, m, b, finish, c } = self;
-        let rows = rows_per_task(S::TIER, team.threads().get(), m, b.k(), b.n());
+        let rows = rows_per_task(team.threads(), [m, b.k(), b.n()], PARALLEL_WORK, tile_rows(S::TIER));
         let Some(elements) = NonZeroUsize::new(rows * b.n()) else { return };
         team.for_each_chunk(c, elements, |task, c| {
             let rows = task * rows..task * rows + c.len() / b.n();
@@ -54,17 +55,6 @@ impl<L: Left, F: Finish> DotU8S8Op for Product<'_, L, F> {
             ROWS.with_borrow_mut(|copy| simd.run_bytes(Block { a, rows, b, finish, c, copy }));
         });
     }
-}
-
-/// Rows of C in each task of a team: all of them where threads would not pay.
-fn rows_per_task(tier: Tier, threads: usize, m: usize, k: usize, n: usize) -> usize {
-    let work = m.saturating_mul(k).saturating_mul(n);
-    if threads == 1 || work < PARALLEL_WORK {
-        return m;
-    }
-    // A few tasks a thread let a thread that was held up do fewer; below four tiles each the walks over B add up.
-    let tasks_per_thread = (m / (threads * 4 * tile_rows(tier))).clamp(1, 4);
-    m.div_ceil(threads * tasks_per_thread)
 }
 
 /// Some rows of the product, on one thread.
@@ -118,19 +108,5 @@ impl<L: Left, F: Finish> DotU8S8Op for Block<'_, L, F> {
                 }
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_work_that_pays_for_it_is_split() {
-        assert_eq!(rows_per_task(Tier::Avx512vnni, 2, 64, 64, 64), 64);
-        assert_eq!(rows_per_task(Tier::Avx512vnni, 1, 4096, 384, 1536), 4096);
-        assert_eq!(rows_per_task(Tier::Avx512vnni, 2, 128, 384, 384), 64);
-        assert_eq!(rows_per_task(Tier::Avx512vnni, 2, 1024, 1024, 1024), 128);
-        assert_eq!(rows_per_task(Tier::Avx512vnni, 2, 0, usize::MAX, 9), 0);
     }
 }

@@ -109,8 +109,8 @@ fn tile<S: DotU8S8, F: Finish, const ROWS: usize>(
     // C is needed when the depth is done: its lines are asked for now.
     for row in 0..ROWS {
         let c = place.c.get(row * place.stride..).unwrap_or_default();
-        simd.prefetch_line(c);
-        simd.prefetch_line(c.get(S::LANES..).unwrap_or_default());
+        simd.prefetch(c);
+        simd.prefetch(c.get(S::LANES..).unwrap_or_default());
     }
     let first = match start {
         Some(start) => [simd.load_i32(start), simd.load_i32(&start[S::LANES..])],
