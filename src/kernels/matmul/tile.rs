@@ -1,6 +1,6 @@
 //! The register tile: a few rows of C, one or two vectors wide, kept in registers over one block of the depth.
 
-use crate::simd::{Columns, Simd, Tier};
+use crate::simd::{Columns, Simd, SimdOp, Tier};
 
 /// Vectors of a panel's row: the widest tile.
 pub(super) const VECTORS: usize = 2;
@@ -77,8 +77,9 @@ pub(super) fn multiply<S: Simd, B: Panel>(
     macro_rules! tiles {
         ($wide:literal: $($rows:literal)*) => {
             match a.count {
+                // A function each: inlined into every caller, they would be most of the program and of its build.
                 $($rows if const { $rows <= tile_rows(S::TIER, $wide) } => {
-                    tile::<S, B, $rows, $wide>(simd, a, b, start, target);
+                    simd.run(Tile::<B, $rows, $wide> { a, b, start, target });
                 })*
                 _ => {}
             }
@@ -91,53 +92,59 @@ pub(super) fn multiply<S: Simd, B: Panel>(
     }
 }
 
-#[inline(always)]
-fn tile<S: Simd, B: Panel, const ROWS: usize, const WIDE: usize>(
-    simd: S,
-    a: Rows<'_>,
-    mut b: B,
-    start: Start<'_>,
-    target: &mut Target<'_>,
-) {
-    let first = match start {
-        Start::Bias(bias) => load_row(simd, bias),
-        Start::Zero | Start::Sum => [simd.zero(); WIDE],
-    };
-    let depth = b.depth::<S>();
-    if depth >= FETCHES_C_FROM {
-        for row in 0..ROWS {
-            let c = target.c.get(row * target.stride..).unwrap_or_default();
-            for vector in 0..WIDE {
-                simd.prefetch(c.get(vector * S::LANES..).unwrap_or_default());
+struct Tile<'a, 'c, B, const ROWS: usize, const WIDE: usize> {
+    a: Rows<'a>,
+    b: B,
+    start: Start<'a>,
+    target: &'a mut Target<'c>,
+}
+
+impl<B: Panel, const ROWS: usize, const WIDE: usize> SimdOp for Tile<'_, '_, B, ROWS, WIDE> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<S: Simd>(self, simd: S) {
+        let Self { a, mut b, start, target } = self;
+        let first = match start {
+            Start::Bias(bias) => load_row(simd, bias),
+            Start::Zero | Start::Sum => [simd.zero(); WIDE],
+        };
+        let depth = b.depth::<S>();
+        if depth >= FETCHES_C_FROM {
+            for row in 0..ROWS {
+                let c = target.c.get(row * target.stride..).unwrap_or_default();
+                for vector in 0..WIDE {
+                    simd.prefetch(c.get(vector * S::LANES..).unwrap_or_default());
+                }
             }
         }
-    }
-    let mut sums = [first; ROWS];
-    let mut columns = Columns::<ROWS>::new(a.values, a.stride, depth);
-    while let (Some(a), Some(b)) = (columns.next(), b.next::<S, WIDE>(simd)) {
-        for row in 0..ROWS {
-            let a = simd.splat(a[row]);
-            for vector in 0..WIDE {
-                sums[row][vector] = simd.mul_add(a, b[vector], sums[row][vector]);
+        let mut sums = [first; ROWS];
+        let mut columns = Columns::<ROWS>::new(a.values, a.stride, depth);
+        while let (Some(a), Some(b)) = (columns.next(), b.next::<S, WIDE>(simd)) {
+            for row in 0..ROWS {
+                let a = simd.splat(a[row]);
+                for vector in 0..WIDE {
+                    sums[row][vector] = simd.mul_add(a, b[vector], sums[row][vector]);
+                }
             }
         }
-    }
-    let width = target.width.min(WIDE * S::LANES);
-    for (row, mut sums) in sums.into_iter().enumerate() {
-        let c = &mut target.c[row * target.stride..][..width];
-        if matches!(start, Start::Sum) {
-            let before: [S::F32; WIDE] = load_row(simd, c);
-            for (sum, before) in sums.iter_mut().zip(before) {
-                *sum = simd.add(before, *sum);
+        let width = target.width.min(WIDE * S::LANES);
+        for (row, mut sums) in sums.into_iter().enumerate() {
+            let c = &mut target.c[row * target.stride..][..width];
+            if matches!(start, Start::Sum) {
+                let before: [S::F32; WIDE] = load_row(simd, c);
+                for (sum, before) in sums.iter_mut().zip(before) {
+                    *sum = simd.add(before, *sum);
+                }
             }
-        }
-        if width == WIDE * S::LANES {
-            for (sum, c) in sums.into_iter().zip(c.chunks_exact_mut(S::LANES)) {
-                simd.store(sum, c);
-            }
-        } else {
-            for (sum, c) in sums.into_iter().zip(c.chunks_mut(S::LANES)) {
-                simd.store_partial(sum, c);
+            if width == WIDE * S::LANES {
+                for (sum, c) in sums.into_iter().zip(c.chunks_exact_mut(S::LANES)) {
+                    simd.store(sum, c);
+                }
+            } else {
+                for (sum, c) in sums.into_iter().zip(c.chunks_mut(S::LANES)) {
+                    simd.store_partial(sum, c);
+                }
             }
         }
     }

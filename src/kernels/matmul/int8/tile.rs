@@ -1,6 +1,6 @@
 //! The register tile: a few rows of C, two vectors wide, whose sums stay in registers over a block of the depth.
 
-use crate::simd::{DotU8S8, Tier};
+use crate::simd::{DotU8S8, DotU8S8Op, Tier};
 
 /// Vectors of a tile's row.
 pub(in super::super) const VECTORS: usize = 2;
@@ -87,8 +87,9 @@ pub(super) fn multiply<S: DotU8S8, F: Finish>(
     macro_rules! tiles {
         ($($rows:literal)*) => {
             match rows {
+                // A function each: inlined into every caller, they would be most of the program and of its build.
                 $($rows if const { $rows <= tile_rows(S::TIER) } => {
-                    tile::<S, F, $rows>(simd, a, panel, start, finish, place);
+                    simd.run_bytes(Tile::<F, $rows> { a, panel, start, finish, place });
                 })*
                 _ => {}
             }
@@ -97,53 +98,59 @@ pub(super) fn multiply<S: DotU8S8, F: Finish>(
     tiles!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
 }
 
-#[inline(always)]
-fn tile<S: DotU8S8, F: Finish, const ROWS: usize>(
-    simd: S,
-    a: &Rows,
-    panel: &[u8],
-    start: Option<&[i32]>,
-    finish: &F,
-    place: Place<'_, F::Element>,
-) {
-    // C is needed when the depth is done: its lines are asked for now.
-    for row in 0..ROWS {
-        let c = place.c.get(row * place.stride..).unwrap_or_default();
-        simd.prefetch(c);
-        simd.prefetch(c.get(S::LANES..).unwrap_or_default());
-    }
-    let first = match start {
-        Some(start) => [simd.load_i32(start), simd.load_i32(&start[S::LANES..])],
-        None => [simd.splat_i32(0); VECTORS],
-    };
-    let mut sums = [first; ROWS];
-    let quad_bytes = VECTORS * 4 * S::LANES;
-    // Four quads a step: a loop of a few dozen steps ends where the branch predictor expects it.
-    let mut steps = panel.chunks_exact(4 * quad_bytes);
-    let mut quad = 0;
-    for b in &mut steps {
-        if quad + 3 >= ROW_QUADS {
-            break;
+struct Tile<'a, F: Finish, const ROWS: usize> {
+    a: &'a Rows,
+    panel: &'a [u8],
+    start: Option<&'a [i32]>,
+    finish: &'a F,
+    place: Place<'a, F::Element>,
+}
+
+impl<F: Finish, const ROWS: usize> DotU8S8Op for Tile<'_, F, ROWS> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<S: DotU8S8>(self, simd: S) {
+        let Self { a, panel, start, finish, place } = self;
+        // C is needed when the depth is done: its lines are asked for now.
+        for row in 0..ROWS {
+            let c = place.c.get(row * place.stride..).unwrap_or_default();
+            simd.prefetch(c);
+            simd.prefetch(c.get(S::LANES..).unwrap_or_default());
         }
-        add_quad(simd, a, quad, b, &mut sums);
-        add_quad(simd, a, quad + 1, &b[quad_bytes..], &mut sums);
-        add_quad(simd, a, quad + 2, &b[2 * quad_bytes..], &mut sums);
-        add_quad(simd, a, quad + 3, &b[3 * quad_bytes..], &mut sums);
-        quad += 4;
-    }
-    for (b, quad) in steps.remainder().chunks_exact(quad_bytes).zip(quad..ROW_QUADS) {
-        add_quad(simd, a, quad, b, &mut sums);
-    }
-    // Row by row in so many words: a loop that is not unrolled would index the sums, which then live in memory.
-    macro_rules! rows {
-        ($($row:literal)*) => {
-            $(if const { $row < ROWS } {
-                let to = &mut place.c[$row * place.stride..][..place.width];
-                finish.row(simd, sums[$row % ROWS], a.scales[$row], place.column, place.first, to);
-            })*
+        let first = match start {
+            Some(start) => [simd.load_i32(start), simd.load_i32(&start[S::LANES..])],
+            None => [simd.splat_i32(0); VECTORS],
         };
+        let mut sums = [first; ROWS];
+        let quad_bytes = VECTORS * 4 * S::LANES;
+        // Four quads a step: a loop of a few dozen steps ends where the branch predictor expects it.
+        let mut steps = panel.chunks_exact(4 * quad_bytes);
+        let mut quad = 0;
+        for b in &mut steps {
+            if quad + 3 >= ROW_QUADS {
+                break;
+            }
+            add_quad(simd, a, quad, b, &mut sums);
+            add_quad(simd, a, quad + 1, &b[quad_bytes..], &mut sums);
+            add_quad(simd, a, quad + 2, &b[2 * quad_bytes..], &mut sums);
+            add_quad(simd, a, quad + 3, &b[3 * quad_bytes..], &mut sums);
+            quad += 4;
+        }
+        for (b, quad) in steps.remainder().chunks_exact(quad_bytes).zip(quad..ROW_QUADS) {
+            add_quad(simd, a, quad, b, &mut sums);
+        }
+        // Row by row in so many words: a loop that is not unrolled would index the sums, which then live in memory.
+        macro_rules! rows {
+            ($($row:literal)*) => {
+                $(if const { $row < ROWS } {
+                    let to = &mut place.c[$row * place.stride..][..place.width];
+                    finish.row(simd, sums[$row % ROWS], a.scales[$row], place.column, place.first, to);
+                })*
+            };
+        }
+        rows!(0 1 2 3 4 5 6 7 8 9 10 11 12 13);
     }
-    rows!(0 1 2 3 4 5 6 7 8 9 10 11 12 13);
 }
 
 /// Adds the products of a quad of every row with that of the panel.
