@@ -11,10 +11,19 @@ use crate::workload::Workload;
 mod bf16;
 mod dynamic;
 mod int8;
+mod scaled;
+mod ternary;
 
 /// The family's rows.
-pub(super) static BENCHMARKS: &[&dyn Benchmark] =
-    &[&GemmF32, &int8::GEMM_U8S8, &int8::GEMM_S8S8, &bf16::GemmBf16, &dynamic::LinearDynamic];
+pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
+    &GemmF32,
+    &int8::GEMM_U8S8,
+    &int8::GEMM_S8S8,
+    &bf16::GemmBf16,
+    &dynamic::LinearDynamic,
+    &scaled::GemmScaled,
+    &ternary::GemmTernary,
+];
 
 const PLAIN: Implementation = Implementation::plain("the ordinary loop, rows of B innermost");
 const DIRECT: Implementation = Implementation::vector("direct", "register tiles straight from both operands");
@@ -43,7 +52,13 @@ impl Benchmark for GemmF32 {
     fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
         let mut shapes = vec![[512, 512, 512]];
         if extensiveness >= Extensiveness::Default {
-            shapes.extend([[64, 64, 64], [128, 384, 1536], [1024, 384, 384], [1024, 1536, 384]]);
+            shapes.extend([
+                [64, 64, 64],
+                [128, 384, 1536],
+                [1024, 384, 384],
+                [1024, 1536, 384],
+                [1, 4096, 4096],
+            ]);
         }
         if extensiveness == Extensiveness::Full {
             shapes.extend([32, 128, 256, 1024, 2048].map(|n| [n, n, n]));

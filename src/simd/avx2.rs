@@ -418,6 +418,18 @@ impl DotU8S8 for Avx2 {
         self.dot_u8s8(acc, a, b)
     }
     #[inline(always)]
+    fn two_bit_steps<const FIELD: u32>(self, fields: __m256i) -> __m256i {
+        // What a shift of words brings over from the neighbouring byte is masked away.
+        let shifted = match FIELD {
+            0 => fields,
+            1 => avx2!(_mm256_srli_epi16::<2>(fields)),
+            2 => avx2!(_mm256_srli_epi16::<4>(fields)),
+            _ => avx2!(_mm256_srli_epi16::<6>(fields)),
+        };
+        let codes = avx2!(_mm256_and_si256(shifted, _mm256_set1_epi8(3)));
+        avx2!(_mm256_sub_epi8(codes, _mm256_set1_epi8(1)))
+    }
+    #[inline(always)]
     fn lowest_bytes(self, vectors: [__m256; 4]) -> __m256i {
         let byte = self.splat_i32(0xFF);
         let [a, b, c, d] = vectors.map(|x| avx2!(_mm256_and_si256(_mm256_castps_si256(x), byte)));

@@ -459,6 +459,18 @@ impl DotU8S8 for Avx512Vnni {
         self.splat_i32(i32::from_le_bytes(four))
     }
     #[inline(always)]
+    fn two_bit_steps<const FIELD: u32>(self, fields: __m512i) -> __m512i {
+        // What a shift of words brings over from the neighbouring byte is masked away.
+        let shifted = match FIELD {
+            0 => fields,
+            1 => avx512!(_mm512_srli_epi16::<2>(fields)),
+            2 => avx512!(_mm512_srli_epi16::<4>(fields)),
+            _ => avx512!(_mm512_srli_epi16::<6>(fields)),
+        };
+        let codes = avx512!(_mm512_and_si512(shifted, _mm512_set1_epi8(3)));
+        avx512!(_mm512_sub_epi8(codes, _mm512_set1_epi8(1)))
+    }
+    #[inline(always)]
     fn lowest_bytes(self, [a, b, c, d]: [__m512; 4]) -> __m512i {
         let bits = |x: __m512| avx512!(_mm512_castps_si512(x));
         // 0xCA chooses the second operand where the first is set, else the third.

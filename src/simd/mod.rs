@@ -434,6 +434,8 @@ pub trait DotU8S8: Simd {
     fn splat_bytes(self, four: [u8; 4]) -> Self::Bytes;
     /// Lane `i`: `acc[i] + sum over k of a[4i+k] as u8 * b[4i+k] as i8`, wrapping, without intermediate saturation.
     fn dot_u8s8(self, acc: Self::I32, a: Self::Bytes, b: Self::Bytes) -> Self::I32;
+    /// Field `FIELD` of every byte's four of two bits, the lowest first, less one: -1 to 2.
+    fn two_bit_steps<const FIELD: u32>(self, fields: Self::Bytes) -> Self::Bytes;
     /// As [`DotU8S8::dot_u8s8`] for bytes of `a` below 128, where signed and unsigned agree and every tier needs one
     /// instruction only.
     fn dot_u7s8(self, acc: Self::I32, a: Self::Bytes, b: Self::Bytes) -> Self::I32;

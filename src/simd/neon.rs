@@ -434,6 +434,16 @@ impl DotU8S8 for NeonDotprod {
         neon!(vreinterpretq_u8_u32(vdupq_n_u32(u32::from_le_bytes(four))))
     }
     #[inline(always)]
+    fn two_bit_steps<const FIELD: u32>(self, fields: uint8x16_t) -> uint8x16_t {
+        let shifted = match FIELD {
+            0 => fields,
+            1 => neon!(vshrq_n_u8::<2>(fields)),
+            2 => neon!(vshrq_n_u8::<4>(fields)),
+            _ => neon!(vshrq_n_u8::<6>(fields)),
+        };
+        neon!(vsubq_u8(vandq_u8(shifted, vdupq_n_u8(3)), vdupq_n_u8(1)))
+    }
+    #[inline(always)]
     fn lowest_bytes(self, vectors: [float32x4_t; 4]) -> uint8x16_t {
         let byte = neon!(vdupq_n_u32(0xFF));
         let [a, b, c, d] = vectors.map(|x| neon!(vandq_u32(vreinterpretq_u32_f32(x), byte)));

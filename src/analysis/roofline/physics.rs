@@ -56,7 +56,7 @@ fn operations_per_cycle(tier: Tier, dtype: &str) -> Option<f64> {
         "f64" => 1.0,
         "f32" => 2.0,
         "bf16" | "bf16f32" => 4.0,
-        "u8s8s32" | "s8s8s32" => 8.0,
+        "u8s8s32" | "s8s8s32" | "s8t2s32" | "u8s8f32" => 8.0,
         _ => return None,
     };
     Some(lanes * pipes * operations)

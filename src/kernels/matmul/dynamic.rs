@@ -18,7 +18,7 @@ use crate::sys::Team;
 use crate::tensor::AlignedBuffer;
 
 use super::Layout;
-use super::int8::{Finish, Geometry, Left, Order, PackedBytes, Product, Rows, VECTORS};
+use super::int8::{ByteMatrix, Geometry, Left, Order, PackedBytes, Product, Rows, Scaled};
 
 /// What is smaller counts as zero: 2^-120, whose reciprocal times 127 is still a number.
 const SMALLEST_MAGNITUDE: f32 = f32::from_bits((127 - 120) << 23);
@@ -103,7 +103,7 @@ pub fn linear_dynamic(
     let (k, n) = (weights.k(), weights.n());
     let a = Inputs { values: &x[..m * k], k };
     let finish = Scaled { scales: &weights.scales, bias: bias.map(|bias| &bias[..n]) };
-    let product = Product { team, a, m, b: &weights.bytes, finish, c: &mut out[..m * n] };
+    let product = Product { team, a, m, b: ByteMatrix::Bytes(&weights.bytes), finish, c: &mut out[..m * n] };
     let outcome: Result<(), TierUnavailable> = dispatch_u8s8(weights.tier(), product);
     outcome.expect("packing tested the tier");
 }
@@ -197,63 +197,6 @@ fn quantize<S: DotU8S8>(simd: S, row: &[f32], factor: f32, to: &mut [u8]) {
         };
         // Lanes beyond the quads hold zeroes, and B is zero there.
         simd.store_bytes(simd.lowest_bytes([vector(0), vector(1), vector(2), vector(3)]), to);
-    }
-}
-
-/// Sums to numbers.
-#[derive(Clone, Copy)]
-struct Scaled<'a> {
-    scales: &'a [f32],
-    bias: Option<&'a [f32]>,
-}
-
-impl Finish for Scaled<'_> {
-    type Element = f32;
-
-    #[inline(always)]
-    fn row<S: DotU8S8>(
-        &self,
-        simd: S,
-        sums: [S::I32; VECTORS],
-        scale: f32,
-        column: usize,
-        first: bool,
-        to: &mut [f32],
-    ) {
-        let row_scale = simd.splat(scale);
-        let [low, high] = sums;
-        let (to_low, to_high) = to.split_at_mut(to.len().min(S::LANES));
-        self.store(simd, low, row_scale, column, first, to_low);
-        self.store(simd, high, row_scale, column + S::LANES, first, to_high);
-    }
-}
-
-impl Scaled<'_> {
-    /// Writes as many numbers as `to` has, or adds them to what is there.
-    #[inline(always)]
-    fn store<S: DotU8S8>(
-        &self,
-        simd: S,
-        sums: S::I32,
-        row_scale: S::F32,
-        column: usize,
-        first: bool,
-        to: &mut [f32],
-    ) {
-        let whole = to.len() == S::LANES;
-        let scale = simd.load(&self.scales[column..]);
-        let before = match self.bias {
-            _ if !first => simd.load_partial(to),
-            Some(bias) if whole => simd.load(&bias[column..]),
-            Some(bias) => simd.load_partial(bias.get(column..).unwrap_or_default()),
-            None => simd.zero(),
-        };
-        let value = simd.mul_add(simd.to_f32(sums), simd.mul(row_scale, scale), before);
-        if whole {
-            simd.store(value, to);
-        } else {
-            simd.store_partial(value, to);
-        }
     }
 }
 

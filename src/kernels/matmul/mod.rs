@@ -22,7 +22,10 @@ use block::{Block, Packed, Strided, Task};
 pub use dynamic::{
     PackedInt8, linear_dynamic, plain_linear_dynamic, quantize_channels, reference_linear_dynamic,
 };
-pub use int8::{LeftByte, PackedBytes, gemm_bytes, plain_gemm_bytes, reference_gemm_bytes};
+pub use int8::{
+    ByteMatrix, LeftByte, PackedBytes, PackedTernary, Scales, gemm_bytes, gemm_bytes_scaled,
+    plain_gemm_bytes, reference_gemm_bytes,
+};
 pub use pack::{Layout, PackedMatrix};
 use tile::{VECTORS, tile_rows};
 

@@ -9,13 +9,20 @@ use crate::sys::Team;
 
 mod block;
 mod pack;
+mod scaled;
+mod ternary;
 mod tile;
 
+pub use block::ByteMatrix;
 pub use pack::PackedBytes;
+pub use scaled::{Scales, gemm_bytes_scaled};
+pub use ternary::PackedTernary;
 
 pub(super) use block::{Left, Product};
 pub(super) use pack::{Geometry, Order};
-pub(super) use tile::{Finish, Rows, VECTORS};
+pub(super) use scaled::Scaled;
+pub(super) use tile::Rows;
+use tile::{Finish, VECTORS};
 
 use std::ops::Range;
 
@@ -91,14 +98,22 @@ pub fn plain_gemm_bytes<A: LeftByte>(a: &[A], m: usize, k: usize, b: &[i8], n: u
     }
 }
 
-/// `C = A B` with `b` packed before: `a` is `m x b.k()`, unsigned or signed, `c` is `m x b.n()`.
+/// `C = A B` with `b` packed before: `a` is `m x K`, unsigned or signed, `c` is `m x N`.
 ///
 /// Rows are spread over the team where the work outweighs waking it; the answer is exact.
 ///
 /// # Panics
 /// When a slice is shorter than its shape says.
-pub fn gemm_bytes<A: LeftByte>(team: &Team, a: &[A], m: usize, b: &PackedBytes, c: &mut [i32]) {
-    let (a, c) = (Bytes { values: &a[..m * b.k()], k: b.k() }, &mut c[..m * b.n()]);
+pub fn gemm_bytes<'b, A: LeftByte>(
+    team: &Team,
+    a: &[A],
+    m: usize,
+    b: impl Into<ByteMatrix<'b>>,
+    c: &mut [i32],
+) {
+    let b = b.into();
+    let [k, n] = b.shape();
+    let (a, c) = (Bytes { values: &a[..m * k], k, scales: &[] }, &mut c[..m * n]);
     let product = Product { team, a, m, b, finish: Integers, c };
     let outcome: Result<(), TierUnavailable> = dispatch_u8s8(b.tier(), product);
     outcome.expect("packing tested the tier");
@@ -109,6 +124,8 @@ pub fn gemm_bytes<A: LeftByte>(team: &Team, a: &[A], m: usize, b: &PackedBytes, 
 struct Bytes<'a, A> {
     values: &'a [A],
     k: usize,
+    /// What a step of each row stands for; none where sums stay integers, one where it is the same for all.
+    scales: &'a [f32],
 }
 
 impl<A: LeftByte> Left for Bytes<'_, A> {
@@ -121,6 +138,9 @@ impl<A: LeftByte> Left for Bytes<'_, A> {
     fn fill<S: DotU8S8>(&self, simd: S, rows: Range<usize>, depths: Range<usize>, to: &mut Rows) {
         let flip = if self.is_moved::<S>() { 0x80 } else { 0 };
         let flips = simd.splat_bytes([flip; 4]);
+        for (row, scale) in rows.clone().zip(&mut to.scales) {
+            *scale = *self.scales.get(row).or(self.scales.first()).unwrap_or(&1.0);
+        }
         for (row, to) in rows.zip(&mut to.quads) {
             let from = &self.values[row * self.k..][depths.clone()];
             let (from, rest) = from.split_at(from.len() / (4 * S::LANES) * (4 * S::LANES));

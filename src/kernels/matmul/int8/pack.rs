@@ -144,6 +144,17 @@ impl PackedBytes {
         self.tier
     }
 
+    /// Columns of a panel.
+    pub(super) const fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The panels' bytes, their width, and what is left without them.
+    pub(super) fn into_outline(self) -> (AlignedBuffer<u8>, usize, Self) {
+        let Self { values, width, .. } = self;
+        (values, width, Self { values: AlignedBuffer::zeroed(0), ..self })
+    }
+
     /// The quads of one panel within the depths `from..from + depth`, a block of [`block_depth`].
     #[inline(always)]
     pub(super) fn panel(&self, panel: usize, from: usize, depth: usize) -> &[u8] {

@@ -92,6 +92,75 @@ fn the_number_of_threads_changes_nothing() {
     }
 }
 
+/// Rows of two-bit fields, and the weights that they stand for as `k x n`.
+fn ternary(k: usize, n: usize, seed: u64) -> (Vec<u8>, Vec<i8>) {
+    let row = k.div_ceil(4);
+    let fields: Vec<u8> = random(n * row, seed)
+        .into_iter()
+        // No field of three.
+        .map(|byte| (0..4).map(|field| (byte >> (2 * field) & 3).min(2) << (2 * field)).sum())
+        .collect();
+    let weight = |at: usize| {
+        let (depth, column) = (at / n, at % n);
+        (fields[column * row + depth / 4] >> (2 * (depth % 4)) & 3).cast_signed() - 1
+    };
+    let weights = (0..k * n).map(weight).collect();
+    (fields, weights)
+}
+
+fn check_ternary(m: usize, k: usize, n: usize) {
+    let (fields, weights) = ternary(k, n, 6);
+    let a = random(m * k, 7);
+    let signed = signed(&a);
+    let mut c = vec![i32::MIN; m * n];
+    for tier in tiers() {
+        let packed = PackedTernary::pack(tier, &fields, k, n).unwrap();
+        gemm_bytes(&Team::single(), &signed, m, &packed, &mut c);
+        assert!(c == reference_gemm_bytes(&signed, m, k, &weights, n), "s8 {tier} {m}x{k}x{n}");
+        gemm_bytes(&Team::single(), &a, m, &packed, &mut c);
+        assert!(c == reference_gemm_bytes(&a, m, k, &weights, n), "u8 {tier} {m}x{k}x{n}");
+    }
+}
+
+#[test]
+fn two_bit_weights_are_exact_in_registers_and_unpacked() {
+    for m in [0, 1, 3, 12, 14, 15, 40] {
+        for (k, n) in [(0, 5), (1, 1), (4, 15), (15, 16), (16, 32), (17, 33), (384, 65), (4100, 9), (7, 0)] {
+            check_ternary(m, k, n);
+        }
+    }
+    check_ternary(40, 4100, 300);
+}
+
+#[test]
+fn scaled_products_equal_integers_times_scales() {
+    for (m, k, n) in [(1, 3, 1), (3, 64, 33), (15, 100, 64), (16, 384, 70)] {
+        let (a, (fields, weights)) = (random(m * k, 8), ternary(k, n, 9));
+        let reference = reference_gemm_bytes(&a, m, k, &weights, n);
+        let numbers = |len: usize| (0..len).map(|i| 0.5 + i as f32 / 8.0).collect::<Vec<f32>>();
+        let (rows, columns, bias) = (numbers(m), numbers(n), numbers(n));
+        for tier in tiers() {
+            let bytes = PackedBytes::pack(tier, &weights, k, n, Layout::KxN).unwrap();
+            let fields = PackedTernary::pack(tier, &fields, k, n).unwrap();
+            for matrix in [ByteMatrix::from(&bytes), ByteMatrix::from(&fields)] {
+                for (rows, bias) in [(&rows[..], Some(&bias[..])), (&rows[m - 1..], None)] {
+                    let mut c = vec![f32::NAN; m * n];
+                    let scales = Scales { rows, columns: &columns };
+                    gemm_bytes_scaled(&Team::single(), &a, m, matrix, scales, bias, &mut c);
+                    for (i, &c) in c.iter().enumerate() {
+                        let row = if rows.len() == 1 { rows[0] } else { rows[i / n] };
+                        // Small integers, eighths and their products are exact.
+                        let exact = f64::from(reference[i]) * f64::from(row * columns[i % n])
+                            + bias.map_or(0.0, |bias| f64::from(bias[i % n]));
+                        let close = (f64::from(c) - exact).abs() <= 1e-6 * exact.abs();
+                        assert!(close, "{tier} {m}x{k}x{n} element {i}: {c} for {exact}");
+                    }
+                }
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]

@@ -41,6 +41,36 @@ pub(in super::super) const fn tile_rows(tier: Tier) -> usize {
     }
 }
 
+/// A panel of the right operand over a block of the depth, as the tile reads it.
+pub(in super::super) trait Panel: Copy {
+    /// All of it.
+    fn bytes(&self) -> &[u8];
+    /// Bytes of four quads.
+    fn step_bytes<S: DotU8S8>() -> usize;
+    /// Quad `QUAD` of a step; the first may also be asked of a quad alone.
+    fn quad<S: DotU8S8, const QUAD: usize>(simd: S, step: &[u8]) -> [S::Bytes; VECTORS];
+}
+
+/// Signed bytes as they are multiplied.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Whole<'a>(pub(in super::super) &'a [u8]);
+
+impl Panel for Whole<'_> {
+    #[inline(always)]
+    fn bytes(&self) -> &[u8] {
+        self.0
+    }
+    #[inline(always)]
+    fn step_bytes<S: DotU8S8>() -> usize {
+        4 * VECTORS * 4 * S::LANES
+    }
+    #[inline(always)]
+    fn quad<S: DotU8S8, const QUAD: usize>(simd: S, step: &[u8]) -> [S::Bytes; VECTORS] {
+        let quad = &step[QUAD * VECTORS * 4 * S::LANES..];
+        [simd.load_bytes(quad), simd.load_bytes(&quad[4 * S::LANES..])]
+    }
+}
+
 /// What becomes of a tile's sums.
 pub(in super::super) trait Finish: Copy + Send + Sync {
     /// What C holds.
@@ -75,11 +105,11 @@ pub(super) struct Place<'a, T> {
 /// The products of the first `rows` of `a` (at most `tile_rows` of the tier; more are not computed) with a panel,
 /// beginning from `start` where there is one.
 #[inline(always)]
-pub(super) fn multiply<S: DotU8S8, F: Finish>(
+pub(super) fn multiply<S: DotU8S8, P: Panel, F: Finish>(
     simd: S,
     rows: usize,
     a: &Rows,
-    panel: &[u8],
+    panel: P,
     start: Option<&[i32]>,
     finish: &F,
     place: Place<'_, F::Element>,
@@ -89,7 +119,7 @@ pub(super) fn multiply<S: DotU8S8, F: Finish>(
             match rows {
                 // A function each: inlined into every caller, they would be most of the program and of its build.
                 $($rows if const { $rows <= tile_rows(S::TIER) } => {
-                    simd.run_bytes(Tile::<F, $rows> { a, panel, start, finish, place });
+                    simd.run_bytes(Tile::<P, F, $rows> { a, panel, start, finish, place });
                 })*
                 _ => {}
             }
@@ -98,15 +128,15 @@ pub(super) fn multiply<S: DotU8S8, F: Finish>(
     tiles!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
 }
 
-struct Tile<'a, F: Finish, const ROWS: usize> {
+struct Tile<'a, P, F: Finish, const ROWS: usize> {
     a: &'a Rows,
-    panel: &'a [u8],
+    panel: P,
     start: Option<&'a [i32]>,
     finish: &'a F,
     place: Place<'a, F::Element>,
 }
 
-impl<F: Finish, const ROWS: usize> DotU8S8Op for Tile<'_, F, ROWS> {
+impl<P: Panel, F: Finish, const ROWS: usize> DotU8S8Op for Tile<'_, P, F, ROWS> {
     type Output = ();
 
     #[inline(always)]
@@ -123,22 +153,21 @@ impl<F: Finish, const ROWS: usize> DotU8S8Op for Tile<'_, F, ROWS> {
             None => [simd.splat_i32(0); VECTORS],
         };
         let mut sums = [first; ROWS];
-        let quad_bytes = VECTORS * 4 * S::LANES;
         // Four quads a step: a loop of a few dozen steps ends where the branch predictor expects it.
-        let mut steps = panel.chunks_exact(4 * quad_bytes);
+        let mut steps = panel.bytes().chunks_exact(P::step_bytes::<S>());
         let mut quad = 0;
-        for b in &mut steps {
+        for step in &mut steps {
             if quad + 3 >= ROW_QUADS {
                 break;
             }
-            add_quad(simd, a, quad, b, &mut sums);
-            add_quad(simd, a, quad + 1, &b[quad_bytes..], &mut sums);
-            add_quad(simd, a, quad + 2, &b[2 * quad_bytes..], &mut sums);
-            add_quad(simd, a, quad + 3, &b[3 * quad_bytes..], &mut sums);
+            add_quad(simd, a, quad, P::quad::<S, 0>(simd, step), &mut sums);
+            add_quad(simd, a, quad + 1, P::quad::<S, 1>(simd, step), &mut sums);
+            add_quad(simd, a, quad + 2, P::quad::<S, 2>(simd, step), &mut sums);
+            add_quad(simd, a, quad + 3, P::quad::<S, 3>(simd, step), &mut sums);
             quad += 4;
         }
-        for (b, quad) in steps.remainder().chunks_exact(quad_bytes).zip(quad..ROW_QUADS) {
-            add_quad(simd, a, quad, b, &mut sums);
+        for (alone, quad) in steps.remainder().chunks_exact(P::step_bytes::<S>() / 4).zip(quad..ROW_QUADS) {
+            add_quad(simd, a, quad, P::quad::<S, 0>(simd, alone), &mut sums);
         }
         // Row by row in so many words: a loop that is not unrolled would index the sums, which then live in memory.
         macro_rules! rows {
@@ -159,10 +188,9 @@ fn add_quad<S: DotU8S8, const ROWS: usize>(
     simd: S,
     a: &Rows,
     quad: usize,
-    b: &[u8],
+    b: [S::Bytes; VECTORS],
     sums: &mut [[S::I32; VECTORS]; ROWS],
 ) {
-    let b = [simd.load_bytes(b), simd.load_bytes(&b[4 * S::LANES..])];
     for (a, sums) in a.quads.iter().zip(sums) {
         let a = simd.splat_bytes(a[quad]);
         for (sum, b) in sums.iter_mut().zip(b) {
