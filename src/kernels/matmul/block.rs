@@ -17,10 +17,8 @@ const MAX_DEPTH: usize = 512;
 
 /// Where panels of the right operand come from.
 pub(super) trait Operand: Copy {
-    /// Columns `panel * width..` of rows `from..from + depth`.
+    /// Columns `panel * width..` of rows `from..from + depth`; those that do not exist may hold anything.
     fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Panel;
-    /// The same where fewer columns exist than a panel has.
-    fn last_panel<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Panel;
 }
 
 /// A packed right operand.
@@ -32,15 +30,13 @@ impl Operand for Packed<'_> {
     fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Panel {
         PackedPanel(self.0.panel(panel, from, depth))
     }
-    #[inline(always)]
-    fn last_panel<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Panel {
-        self.panel::<S>(panel, from, depth)
-    }
 }
 
 struct PackedPanel<'a>(&'a [f32]);
 
 impl Panel for PackedPanel<'_> {
+    const ENDS_EARLY: bool = false;
+
     #[inline(always)]
     fn depth<S: Simd>(&self) -> usize {
         self.0.len() / (VECTORS * S::LANES)
@@ -51,6 +47,10 @@ impl Panel for PackedPanel<'_> {
         self.0 = rest;
         Some(load_whole(simd, row))
     }
+    #[inline(always)]
+    fn next_padded<S: Simd, const WIDE: usize>(&mut self, simd: S) -> [S::F32; WIDE] {
+        [simd.zero(); WIDE]
+    }
 }
 
 /// A right operand as it lies: rows of `columns` elements.
@@ -60,46 +60,40 @@ pub(super) struct Strided<'a> {
     pub(super) columns: usize,
 }
 
-impl Strided<'_> {
-    #[inline(always)]
-    fn columns<S: Simd, const WHOLE: bool>(&self, panel: usize, from: usize, depth: usize) -> impl Panel {
-        let column = panel * VECTORS * S::LANES;
-        let width = (VECTORS * S::LANES).min(self.columns - column);
-        let values = self.values.get(from * self.columns + column..).unwrap_or_default();
-        StridedPanel::<WHOLE> { values, columns: self.columns, width, depth }
-    }
-}
-
 impl Operand for Strided<'_> {
     #[inline(always)]
     fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Panel {
-        self.columns::<S, true>(panel, from, depth)
-    }
-    #[inline(always)]
-    fn last_panel<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Panel {
-        self.columns::<S, false>(panel, from, depth)
+        let first = from * self.columns + panel * VECTORS * S::LANES;
+        StridedPanel { values: self.values.get(first..).unwrap_or_default(), columns: self.columns, depth }
     }
 }
 
-/// A test of the width at every depth would cost the registers that masked loads need.
-struct StridedPanel<'a, const WHOLE: bool> {
+/// Where a row has fewer columns left than a vector, the vector goes on with the next row: lanes do not mix, and those
+/// are not stored. Only the last rows have nothing to go on with.
+struct StridedPanel<'a> {
     values: &'a [f32],
     columns: usize,
-    width: usize,
     depth: usize,
 }
 
-impl<const WHOLE: bool> Panel for StridedPanel<'_, WHOLE> {
+impl Panel for StridedPanel<'_> {
+    const ENDS_EARLY: bool = true;
+
     #[inline(always)]
     fn depth<S: Simd>(&self) -> usize {
         self.depth
     }
     #[inline(always)]
     fn next<S: Simd, const WIDE: usize>(&mut self, simd: S) -> Option<[S::F32; WIDE]> {
-        let width = if WHOLE { WIDE * S::LANES } else { self.width };
-        let row = self.values.get(..width)?;
+        let row = self.values.get(..WIDE * S::LANES)?;
         self.values = self.values.get(self.columns..).unwrap_or_default();
-        Some(if WHOLE { load_whole(simd, row) } else { load_row(simd, row) })
+        Some(load_whole(simd, row))
+    }
+    #[inline(always)]
+    fn next_padded<S: Simd, const WIDE: usize>(&mut self, simd: S) -> [S::F32; WIDE] {
+        let row = load_row(simd, self.values);
+        self.values = self.values.get(self.columns..).unwrap_or_default();
+        row
     }
 }
 
@@ -190,12 +184,8 @@ impl<B: Operand> Block<'_, B> {
                 None => Start::Zero,
             };
             let mut target = Target { c: &mut c[column..], stride: self.columns, width: tile_width };
-            let (from, depth) = (depths.start, depths.len());
-            if tile_width.is_multiple_of(S::LANES) {
-                multiply(simd, a, self.b.panel::<S>(panel, from, depth), start, &mut target);
-            } else {
-                multiply(simd, a, self.b.last_panel::<S>(panel, from, depth), start, &mut target);
-            }
+            let b = self.b.panel::<S>(panel, depths.start, depths.len());
+            multiply(simd, a, b, start, &mut target);
         }
     }
 }

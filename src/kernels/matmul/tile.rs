@@ -59,10 +59,14 @@ pub(super) struct Rows<'a> {
 /// The right operand's columns of a tile, read depth by depth. No iterator of the standard library: what its adapters do
 /// not inline has lost the tier.
 pub(super) trait Panel {
+    /// Whether [`Panel::next`] may end before the depth does.
+    const ENDS_EARLY: bool;
     /// How many depths are left.
     fn depth<S: Simd>(&self) -> usize;
-    /// The first vectors at the next depth.
+    /// The first vectors at the next depth; `None` where fewer elements are left than they hold.
     fn next<S: Simd, const WIDE: usize>(&mut self, simd: S) -> Option<[S::F32; WIDE]>;
+    /// Like [`Panel::next`] with zeroes for what there is not.
+    fn next_padded<S: Simd, const WIDE: usize>(&mut self, simd: S) -> [S::F32; WIDE];
 }
 
 /// `target = start + a b` for at most `tile_rows` rows of the tier; more are not computed.
@@ -120,12 +124,14 @@ impl<B: Panel, const ROWS: usize, const WIDE: usize> SimdOp for Tile<'_, '_, B, 
         }
         let mut sums = [first; ROWS];
         let mut columns = Columns::<ROWS>::new(a.values, a.stride, depth);
-        while let (Some(a), Some(b)) = (columns.next(), b.next::<S, WIDE>(simd)) {
-            for row in 0..ROWS {
-                let a = simd.splat(a[row]);
-                for vector in 0..WIDE {
-                    sums[row][vector] = simd.mul_add(a, b[vector], sums[row][vector]);
-                }
+        while let Some(b) = b.next::<S, WIDE>(simd)
+            && let Some(a) = columns.next()
+        {
+            add_depth(simd, a, b, &mut sums);
+        }
+        if B::ENDS_EARLY {
+            while let Some(a) = columns.next() {
+                add_depth(simd, a, b.next_padded(simd), &mut sums);
             }
         }
         let width = target.width.min(WIDE * S::LANES);
@@ -146,6 +152,22 @@ impl<B: Panel, const ROWS: usize, const WIDE: usize> SimdOp for Tile<'_, '_, B, 
                     simd.store_partial(sum, c);
                 }
             }
+        }
+    }
+}
+
+/// Adds the products of one depth.
+#[inline(always)]
+fn add_depth<S: Simd, const ROWS: usize, const WIDE: usize>(
+    simd: S,
+    a: [f32; ROWS],
+    b: [S::F32; WIDE],
+    sums: &mut [[S::F32; WIDE]; ROWS],
+) {
+    for row in 0..ROWS {
+        let a = simd.splat(a[row]);
+        for vector in 0..WIDE {
+            sums[row][vector] = simd.mul_add(a, b[vector], sums[row][vector]);
         }
     }
 }

@@ -18,6 +18,10 @@ pub(super) const COLUMN_BLOCK_BYTES: usize = 640 << 10;
 /// Multiply-adds from which a second thread pays (waking one takes tens of microseconds).
 const PARALLEL_WORK: usize = 16 << 20;
 
+/// Tiles of rows up to which two-bit weights become bytes in registers, again for each: that takes an eighth more time
+/// than bytes would, and making them once a pass over the block.
+const IN_REGISTERS: usize = 4;
+
 thread_local! {
     /// Each thread's copy of the rows of a tile: constant in size, so that the kernels allocate nothing.
     static ROWS: RefCell<Rows> = const { RefCell::new(Rows::new()) };
@@ -132,7 +136,7 @@ impl<L: Left, F: Finish> DotU8S8Op for Product<'_, L, F> {
                 ByteMatrix::Bytes(right) => {
                     simd.run_bytes(Block { a, rows, shape, right, finish, c, copy });
                 }
-                ByteMatrix::Ternary(right) if rows.len() <= most => {
+                ByteMatrix::Ternary(right) if rows.len() <= IN_REGISTERS * most => {
                     simd.run_bytes(Block { a, rows, shape, right, finish, c, copy });
                 }
                 ByteMatrix::Ternary(matrix) => Unpacked::with(matrix, |right| {

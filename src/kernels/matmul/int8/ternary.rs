@@ -1,8 +1,8 @@
 //! A right operand of two bits a weight: a quarter of the bytes that bytes take, which is what a product with few rows
 //! waits for.
 //!
-//! A product with more rows than a tile has makes bytes of a block of panels once, which then stays in the second-level
-//! cache, and multiplies those as [`super::PackedBytes`]; one with fewer makes them in registers, as it reads them.
+//! A product with many rows makes bytes of a block of panels once, which then stays in the second-level cache, and
+//! multiplies those as [`super::PackedBytes`]; one with few makes them in registers, as it reads them.
 
 use std::cell::RefCell;
 use std::ops::Range;
