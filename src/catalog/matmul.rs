@@ -4,32 +4,47 @@ use super::inputs::{self, fitting_counts};
 use super::prepared::{FloatWork, Tolerance};
 use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading};
 use crate::document::{Case, Cost, Machine, Shape};
-use crate::kernels::matmul::{self, Layout, PackedMatrix};
+use crate::kernels::matmul::{self, Layout, PackedMatrix, Unpacked};
 use crate::simd::Tier;
 use crate::workload::Workload;
 
+mod batched;
 mod bf16;
+mod crossover;
 mod dynamic;
 mod int8;
 mod scaled;
 mod ternary;
+mod transposed;
+
+pub use crossover::gemm_crossover;
 
 /// The family's rows.
 pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
     &GemmF32,
+    &transposed::GemmTransposed,
+    &batched::GemmBatched,
     &int8::GEMM_U8S8,
     &int8::GEMM_S8S8,
-    &bf16::GemmBf16,
-    &dynamic::LinearDynamic,
     &scaled::GemmScaled,
     &ternary::GemmTernary,
+    &dynamic::LinearDynamic,
+    &bf16::GemmBf16,
 ];
 
 const PLAIN: Implementation = Implementation::plain("the ordinary loop, rows of B innermost");
 const DIRECT: Implementation = Implementation::vector("direct", "register tiles straight from both operands");
+const AUTO: Implementation = Implementation {
+    name: "auto",
+    tiers: TIERS,
+    threads: Threading::Parallel,
+    about: "direct, or packing B on the way where that pays on this machine; packing is timed",
+};
+/// The tiers whose products in single precision differ.
+const TIERS: &[Tier] = &[Tier::Avx2, Tier::Avx512, Tier::Neon];
 const PACKED: Implementation = Implementation {
     name: "packed",
-    tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
+    tiers: TIERS,
     threads: Threading::Parallel,
     about: "register tiles over B packed beforehand, as weights are; packing is not timed",
 };
@@ -45,7 +60,7 @@ impl Benchmark for GemmF32 {
         Card {
             about: "matrix product in single precision",
             formula: "MxKxN: 2 M K N flops; 4 (M K + K N) bytes read, 4 M N written",
-            implementations: &[PLAIN, DIRECT, PACKED],
+            implementations: &[PLAIN, DIRECT, PACKED, AUTO],
         }
     }
 
@@ -94,6 +109,14 @@ impl Benchmark for GemmF32 {
                 let team = resources.team.clone();
                 Box::new(FloatWork::new(reference, tolerance, move |c| {
                     matmul::gemm(&team, &a, m, &packed, None, c);
+                }))
+            }
+            "auto" => {
+                let (crossover, mut scratch) = (gemm_crossover(tier)?, PackedMatrix::empty(tier)?);
+                let team = resources.team.clone();
+                Box::new(FloatWork::new(reference, tolerance, move |c| {
+                    let b = Unpacked { values: &b, k, n, layout: Layout::KxN };
+                    matmul::gemm_unpacked(&team, crossover.choose(m, &b), &a, m, b, &mut scratch, c);
                 }))
             }
             _ => return Err(inputs::no_such_implementation(case)),

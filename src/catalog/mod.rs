@@ -31,6 +31,7 @@ mod similarity;
 mod softmax;
 
 pub use embed::EmbedBenchmark;
+pub use matmul::gemm_crossover;
 
 /// A family of benchmarks.
 pub struct Family {

@@ -1,9 +1,12 @@
 //! Matrix products `C = A B` (+ bias) in single precision.
 //!
-//! Three ways: [`plain_gemm`] is the ordinary loop as the compiler builds it; [`gemm_direct`] multiplies in register
-//! tiles straight from both operands; [`gemm`] takes `B` packed once into column panels ([`PackedMatrix`]), which is
-//! what weights want, and spreads rows over a team. All read `A` row by row (`M x K`) and write `C` row by row
-//! (`M x N`).
+//! [`plain_gemm`] is the ordinary loop as the compiler builds it; [`gemm_direct`] multiplies in register tiles straight
+//! from both operands; [`gemm`] takes `B` packed once into column panels ([`PackedMatrix`]), which is what weights want,
+//! and spreads rows over a team; [`gemm_unpacked`] takes `B` as it lies, in either layout, and packs it on the way where
+//! that pays ([`Strategy`]); [`gemm_batched`] does many small products. All read `A` row by row (`M x K`) and write `C`
+//! row by row (`M x N`).
+
+use std::num::NonZeroUsize;
 
 use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};
 use crate::sys::Team;
@@ -14,10 +17,11 @@ mod dynamic;
 mod int8;
 mod pack;
 mod split;
+mod strategy;
 mod tile;
 
 pub use bf16::{Bf16Method, PackedBf16, gemm_bf16, plain_gemm_bf16};
-use block::{Block, Packed, Strided, Task};
+use block::{Block, Operand, Packed, Strided, Task};
 
 pub use dynamic::{
     PackedInt8, linear_dynamic, plain_linear_dynamic, quantize_channels, reference_linear_dynamic,
@@ -27,6 +31,7 @@ pub use int8::{
     plain_gemm_bytes, reference_gemm_bytes,
 };
 pub use pack::{Layout, PackedMatrix};
+pub use strategy::{Crossover, Strategy, Unpacked};
 use tile::{VECTORS, tile_rows};
 
 /// Multiply-adds from which a second thread pays (waking one takes tens of microseconds).
@@ -76,6 +81,9 @@ pub fn plain_gemm(a: &[f32], m: usize, k: usize, b: &[f32], n: usize, c: &mut [f
 
 /// `C = A B` in register tiles from `b` as it lies (`k x n`): for products too small to be worth packing.
 ///
+/// # Errors
+/// When this CPU lacks the tier.
+///
 /// # Panics
 /// When a slice is shorter than its shape says.
 pub fn gemm_direct(
@@ -103,37 +111,136 @@ pub fn gemm_direct(
 pub fn gemm(team: &Team, a: &[f32], m: usize, b: &PackedMatrix, bias: Option<&[f32]>, c: &mut [f32]) {
     let (a, c) = (&a[..m * b.k()], &mut c[..m * b.n()]);
     let bias = bias.map(|bias| &bias[..b.n()]);
-    dispatch(b.tier(), Gemm { team, a, m, b, bias, c }).expect("packing tested the tier");
+    let block = Block { a, rows: m, depth: b.k(), b: Packed(b), bias, columns: b.n() };
+    dispatch(b.tier(), OverTeam { team, block, c }).expect("packing tested the tier");
 }
 
-struct Gemm<'a> {
-    team: &'a Team,
-    a: &'a [f32],
+/// `C = A B` by the given strategy, with `b` as it lies; `a` is `m x b.k` and `c` is `m x b.n`. What is packed on the way
+/// stands in `scratch`, which is for one tier and grows once.
+///
+/// Rows are spread over the team where the work outweighs waking it.
+///
+/// # Panics
+/// When a slice is shorter than its shape says.
+pub fn gemm_unpacked(
+    team: &Team,
+    strategy: Strategy,
+    a: &[f32],
     m: usize,
-    b: &'a PackedMatrix,
-    bias: Option<&'a [f32]>,
+    b: Unpacked<'_>,
+    scratch: &mut PackedMatrix,
+    c: &mut [f32],
+) {
+    let Unpacked { values, k, n, layout } = b;
+    if strategy == Strategy::Packing || layout == Layout::NxK {
+        scratch.repack(team, values, k, n, layout);
+        return gemm(team, a, m, scratch, None, c);
+    }
+    let b = Strided { values: &values[..k * n], columns: n };
+    let (a, c) = (&a[..m * k], &mut c[..m * n]);
+    let block = Block { a, rows: m, depth: k, b, bias: None, columns: n };
+    dispatch(scratch.tier(), OverTeam { team, block, c }).expect("the scratch tested the tier");
+}
+
+/// `C = A B` for many small products of one shape, `[m, k, n]`, one after the other in `a`, `b` and `c`.
+///
+/// Products are spread over the team where the work outweighs waking it.
+///
+/// # Errors
+/// When this CPU lacks the tier.
+///
+/// # Panics
+/// When a slice is not as many whole matrices as the others.
+pub fn gemm_batched(
+    team: &Team,
+    tier: Tier,
+    a: &[f32],
+    b: &[f32],
+    shape: [usize; 3],
+    c: &mut [f32],
+) -> Result<(), TierUnavailable> {
+    let [m, k, n] = shape;
+    let count = c.len().checked_div(m * n).unwrap_or(0);
+    assert!(c.len() == count * m * n, "whole matrices in C");
+    assert!(a.len() == count * m * k && b.len() == count * k * n, "as many matrices in A and B as in C");
+    dispatch(tier, Batch { team, a, b, shape, c })
+}
+
+/// A block whose rows are spread over a team.
+struct OverTeam<'a, B> {
+    team: &'a Team,
+    block: Block<'a, B>,
     c: &'a mut [f32],
 }
 
-impl SimdOp for Gemm<'_> {
+impl<B: Operand + Sync> SimdOp for OverTeam<'_, B> {
     type Output = ();
 
     #[inline(always)]
     fn eval<S: Simd>(self, simd: S) {
-        let Self { team, a, m, b, bias, c } = self;
-        let (k, n) = (b.k(), b.n());
+        let Self { team, block, c } = self;
+        let (m, k, n) = (block.rows, block.depth, block.columns);
         let rows =
             split::rows_per_task(team.threads(), [m, k, n], PARALLEL_WORK, tile_rows(S::TIER, VECTORS));
-        let block = Block { a, rows: m, depth: k, b: Packed(b), bias, columns: n };
         if rows >= m {
             return simd.run(Task { block, c });
         }
-        let Some(elements) = std::num::NonZeroUsize::new(rows * n) else { return };
+        let Some(elements) = NonZeroUsize::new(rows * n) else { return };
         team.for_each_chunk(c, elements, |task, c| {
             let (first, rows) = (task * rows, c.len() / n);
-            let block = Block { a: &a[first * k..], rows, ..block };
+            let block = Block { a: &block.a[first * k..], rows, ..block };
             simd.run(Task { block, c });
         });
+    }
+}
+
+/// Products of one shape over a team.
+struct Batch<'a> {
+    team: &'a Team,
+    a: &'a [f32],
+    b: &'a [f32],
+    shape: [usize; 3],
+    c: &'a mut [f32],
+}
+
+impl SimdOp for Batch<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<S: Simd>(self, simd: S) {
+        let Self { team, a, b, shape: shape @ [m, k, n], c } = self;
+        let Some(product) = NonZeroUsize::new(m * n) else { return };
+        let count = c.len() / product;
+        let work = count.saturating_mul(m * n).saturating_mul(k);
+        let threads = team.threads().get();
+        let each = if threads == 1 || work < PARALLEL_WORK { count } else { count.div_ceil(4 * threads) };
+        let Some(each) = NonZeroUsize::new(each) else { return };
+        team.for_each_chunk(c, product.saturating_mul(each), |task, c| {
+            let first = task * each.get();
+            simd.run(Run { a: &a[first * m * k..], b: &b[first * k * n..], shape, c });
+        });
+    }
+}
+
+/// Some products of one shape, on one thread.
+struct Run<'a> {
+    a: &'a [f32],
+    b: &'a [f32],
+    shape: [usize; 3],
+    c: &'a mut [f32],
+}
+
+impl SimdOp for Run<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<S: Simd>(self, simd: S) {
+        let Self { a, b, shape: [m, k, n], c } = self;
+        for (i, c) in c.chunks_exact_mut(m * n).enumerate() {
+            let b = Strided { values: &b[i * k * n..][..k * n], columns: n };
+            let block = Block { a: &a[i * m * k..][..m * k], rows: m, depth: k, b, bias: None, columns: n };
+            Task { block, c }.eval(simd);
+        }
     }
 }
 

@@ -87,6 +87,67 @@ fn the_number_of_threads_changes_nothing() {
     }
 }
 
+#[test]
+fn every_strategy_and_layout_gives_the_same_product() {
+    for (m, k, n) in [(1, 1, 1), (5, 17, 33), (13, 300, 40), (65, 520, 700), (0, 3, 4), (3, 0, 4), (3, 4, 0)]
+    {
+        let (a, b) = (random(m * k, 1), random(k * n, 2));
+        let turned = transposed(&b, k, n);
+        let reference = reference_gemm(&a, m, k, &b, n, None);
+        for tier in Tier::available() {
+            let mut scratch = PackedMatrix::empty(tier).unwrap();
+            for threads in [1, 2] {
+                let team = Team::new(NonZeroUsize::new(threads).unwrap()).unwrap();
+                for strategy in [super::Strategy::Direct, super::Strategy::Packing] {
+                    for (layout, values) in [(Layout::KxN, &b), (Layout::NxK, &turned)] {
+                        let mut c = vec![f32::NAN; m * n];
+                        let b = Unpacked { values, k, n, layout };
+                        gemm_unpacked(&team, strategy, &a, m, b, &mut scratch, &mut c);
+                        assert_close(
+                            &format!("{strategy:?} {layout:?} {tier} {m}x{k}x{n}"),
+                            &c,
+                            &reference,
+                            k,
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_matrix_packed_anew_keeps_nothing_of_the_one_before() {
+    for tier in Tier::available() {
+        let mut packed = PackedMatrix::pack(tier, &[f32::NAN; 40 * 70], 40, 70, Layout::KxN).unwrap();
+        let (a, b) = (random(5 * 9, 3), random(9 * 35, 4));
+        for (layout, values) in [(Layout::KxN, b.clone()), (Layout::NxK, transposed(&b, 9, 35))] {
+            packed.repack(&Team::single(), &values, 9, 35, layout);
+            let mut c = [f32::NAN; 5 * 35];
+            gemm(&Team::single(), &a, 5, &packed, None, &mut c);
+            assert_close(&format!("{layout:?} {tier}"), &c, &reference_gemm(&a, 5, 9, &b, 35, None), 9);
+        }
+    }
+}
+
+#[test]
+fn a_batch_is_its_products() {
+    for (count, m, k, n) in [(0, 3, 4, 5), (1, 1, 1, 1), (7, 5, 17, 33), (600, 24, 24, 24), (3, 2, 0, 4)] {
+        let (a, b) = (random(count * m * k, 5), random(count * k * n, 6));
+        let reference: Vec<f64> = (0..count)
+            .flat_map(|i| reference_gemm(&a[i * m * k..], m, k, &b[i * k * n..][..k * n], n, None))
+            .collect();
+        for tier in Tier::available() {
+            for threads in [1, 2] {
+                let team = Team::new(NonZeroUsize::new(threads).unwrap()).unwrap();
+                let mut c = vec![f32::NAN; count * m * n];
+                gemm_batched(&team, tier, &a, &b, [m, k, n], &mut c).unwrap();
+                assert_close(&format!("{count} of {m}x{k}x{n} {tier} {threads}"), &c, &reference, k);
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]

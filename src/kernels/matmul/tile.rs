@@ -130,7 +130,7 @@ impl<B: Panel, const ROWS: usize, const WIDE: usize> SimdOp for Tile<'_, '_, B, 
             add_depth(simd, a, b, &mut sums);
         }
         if B::ENDS_EARLY {
-            while let Some(a) = columns.next() {
+            for a in columns {
                 add_depth(simd, a, b.next_padded(simd), &mut sums);
             }
         }

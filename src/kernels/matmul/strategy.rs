@@ -1,0 +1,100 @@
+//! Which way to multiply by a matrix that is not packed: straight from it, or packing it on the way.
+//!
+//! Packing reads and writes B once, whatever the rows of A; what it brings grows with them. So there is a number of rows
+//! from which it pays, and it depends on how B lies: one in a near cache whose rows are whole vectors is read as fast as
+//! a packed one; rows that begin anywhere cost a second cache line a load; and of one beyond the near caches, whose rows
+//! are pages apart, neither prefetchers nor cache sets make much.
+
+use super::Layout;
+
+/// How to multiply by a right operand that is not packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// In tiles straight from it, which needs [`Layout::KxN`].
+    Direct,
+    /// Packing it on the way.
+    Packing,
+}
+
+/// A right operand as the caller has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Unpacked<'a> {
+    /// `k * n` elements.
+    pub values: &'a [f32],
+    /// Rows.
+    pub k: usize,
+    /// Columns.
+    pub n: usize,
+    /// How they lie.
+    pub layout: Layout,
+}
+
+/// Rows of A from which packing B pays, by how B lies; measured, since it depends on the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crossover {
+    /// Of a B within the near caches whose rows are whole cache lines.
+    pub aligned: usize,
+    /// Of one within the near caches whose rows are not.
+    pub ragged: usize,
+    /// Of a larger one.
+    pub large: usize,
+}
+
+/// Elements of a cache line.
+const LINE: usize = 16;
+
+impl Crossover {
+    /// Bytes of B up to which it is within the near caches: half of a second-level cache of 1 MiB.
+    pub const NEAR_BYTES: usize = 512 << 10;
+
+    /// What is faster for a product with `m` rows.
+    #[must_use]
+    pub const fn choose(&self, m: usize, b: &Unpacked<'_>) -> Strategy {
+        let pays_from = match b.layout {
+            Layout::NxK => 0,
+            Layout::KxN if b.k.saturating_mul(b.n) > Self::NEAR_BYTES / size_of::<f32>() => self.large,
+            Layout::KxN if b.n.is_multiple_of(LINE) => self.aligned,
+            Layout::KxN => self.ragged,
+        };
+        if m >= pays_from { Strategy::Packing } else { Strategy::Direct }
+    }
+
+    /// The rows from which packing pays, from what a product with `rows` of them was seen to take: packing alone, the
+    /// product from what was packed, and the product straight from B.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a small number of rows"
+    )]
+    pub fn of_times(rows: usize, packing: f64, packed: f64, direct: f64) -> usize {
+        // What a hundredth would save is within what such times are uncertain by.
+        let saved = direct - 1.01 * packed;
+        if saved > 0.0 { (packing / saved * rows as f64).ceil() as usize } else { usize::MAX }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packing_pays_where_its_cost_is_saved() {
+        assert_eq!(Crossover::of_times(48, 2.0, 10.0, 12.1), 48);
+        assert_eq!(Crossover::of_times(48, 1.0, 10.0, 20.1), 5);
+        assert_eq!(Crossover::of_times(48, 1.0, 10.0, 10.0), usize::MAX);
+    }
+
+    #[test]
+    fn the_choice_follows_how_the_operand_lies() {
+        let crossover = Crossover { aligned: usize::MAX, ragged: 100, large: 30 };
+        let choose = |m, k, n, layout| crossover.choose(m, &Unpacked { values: &[], k, n, layout });
+        assert_eq!(choose(2048, 64, 64, Layout::KxN), Strategy::Direct);
+        assert_eq!(choose(99, 65, 65, Layout::KxN), Strategy::Direct);
+        assert_eq!(choose(100, 65, 65, Layout::KxN), Strategy::Packing);
+        assert_eq!(choose(30, 1024, 1024, Layout::KxN), Strategy::Packing);
+        assert_eq!(choose(29, 1024, 1024, Layout::KxN), Strategy::Direct);
+        assert_eq!(choose(1, 8, 8, Layout::NxK), Strategy::Packing);
+    }
+}
