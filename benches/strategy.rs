@@ -5,6 +5,7 @@
 //! the chosen one over that of the faster of the others. `cargo bench --bench strategy [SECONDS A SIZE]`.
 
 use std::hint::black_box;
+use std::io::{self, Write};
 
 use perfkit::catalog::gemm_crossover;
 use perfkit::kernels::matmul::{Layout, PackedMatrix, Strategy, Unpacked, gemm_unpacked};
@@ -14,26 +15,28 @@ use perfkit::tensor::AlignedBuffer;
 
 const SEED: u64 = 20_240_229;
 
-fn main() {
+fn main() -> io::Result<()> {
+    let mut out = io::stdout().lock();
     let seconds = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(0.1);
     let tier = Tier::best_f32();
     let crossover = gemm_crossover(tier).expect("this CPU has its best tier");
-    println!("{tier}: rows from which packing pays: {crossover:?}");
+    writeln!(out, "{tier}: rows from which packing pays: {crossover:?}")?;
     let mut behind = Vec::new();
     let shapes = shapes();
     for shape in &shapes {
         let ratio = measure(tier, *shape, crossover.choose(shape[0], &unpacked(&[], *shape)), seconds);
         let [m, k, n] = shape;
-        println!("{m:>5}x{k}x{n}: {ratio:.3}");
+        writeln!(out, "{m:>5}x{k}x{n}: {ratio:.3}")?;
         if ratio > 1.03 {
             behind.push((ratio, *shape));
         }
     }
     behind.sort_by(|a, b| b.0.total_cmp(&a.0));
-    println!("{} of {} sizes more than 3 % behind the faster strategy", behind.len(), shapes.len());
+    writeln!(out, "{} of {} sizes more than 3 % behind the faster strategy", behind.len(), shapes.len())?;
     for (ratio, shape) in behind {
-        println!("  {shape:?}: {ratio:.3}");
+        writeln!(out, "  {shape:?}: {ratio:.3}")?;
     }
+    Ok(())
 }
 
 fn shapes() -> Vec<[usize; 3]> {
