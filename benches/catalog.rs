@@ -39,6 +39,9 @@ fn measure(
     implementation: &Implementation,
 ) {
     let machine = Arc::new(modest_machine());
+    if !benchmark.usual(&machine, implementation, Extensiveness::Quick) {
+        return;
+    }
     let Some(&tier) = implementation.tiers.iter().rfind(|tier| tier.is_available()) else { return };
     for shape in benchmark.shapes(&machine, Extensiveness::Quick) {
         if !benchmark.fits_threads(&shape, 1) {

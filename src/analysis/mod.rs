@@ -5,6 +5,7 @@ pub mod causes;
 pub mod changepoint;
 pub mod compare;
 pub mod history;
+pub mod latency;
 pub mod peers;
 pub mod prediction;
 pub mod recommend;

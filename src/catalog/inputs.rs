@@ -36,13 +36,17 @@ pub(super) fn words(len: usize, seed: u64) -> AlignedBuffer<u64> {
 /// The counts of a shape of exactly `N` axes; `None` with another number of axes, with a zero, or with more than
 /// 2^36 elements, which no memory holds together with their reference.
 pub(super) fn counts<const N: usize>(shape: &Shape) -> Option<[usize; N]> {
-    const MOST: usize = 1 << 36;
+    counts_below(shape, 1 << 36)
+}
+
+/// As [`counts`], with at most so large a product: for shapes whose axes are not all of one array.
+pub(super) fn counts_below<const N: usize>(shape: &Shape, most: usize) -> Option<[usize; N]> {
     let counts = shape.0.iter().map(|extent| match extent {
         Extent::Count(count) if *count > 0 => Some(*count),
         Extent::Count(_) | Extent::Mixed => None,
     });
     let counts: [usize; N] = counts.collect::<Option<Vec<_>>>()?.try_into().ok()?;
-    counts.iter().try_fold(1_usize, |product, &n| product.checked_mul(n)).filter(|&n| n <= MOST)?;
+    counts.iter().try_fold(1_usize, |product, &n| product.checked_mul(n)).filter(|&n| n <= most)?;
     Some(counts)
 }
 

@@ -1,8 +1,11 @@
 //! Benchmarks of family `latency`: how long one load takes that the next one waits for.
 
+mod bounce;
+mod loaded;
+
 use super::inputs::{self, counts, fitting_counts};
 use super::memory::dram_footprint;
-use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources};
+use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading};
 use crate::document::{Case, Cost, Machine, Shape};
 use crate::kernels::chase::{self, WORDS_PER_LINE};
 use crate::simd::Tier;
@@ -10,10 +13,8 @@ use crate::sys::Rng;
 use crate::tensor::AlignedBuffer;
 use crate::workload::{Facts, Mismatch, OutputMut, Workload, compare_exact};
 
-use super::Threading;
-
 /// The family's rows.
-pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[&Chase];
+pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[&Chase, &loaded::Loaded, &bounce::Bounce];
 
 /// Loads of one run: 16 us in a first-level cache, 2 ms in memory.
 const STEPS: usize = 1 << 14;
@@ -58,7 +59,7 @@ impl Benchmark for Chase {
             }
             Extensiveness::Full => {
                 let powers = (14..).map(|power| 1_u64 << power).take_while(|&b| b <= largest);
-                powers.flat_map(|bytes| [bytes, bytes / 2 * 3]).collect()
+                powers.flat_map(|bytes| [bytes, bytes / 2 * 3]).filter(|&bytes| bytes <= largest).collect()
             }
         };
         let whole_lines =
@@ -88,33 +89,56 @@ impl Benchmark for Chase {
             PrepareError::Failed(format!("{} is no size of 64 bytes to 256 GiB", case.shape))
         })?;
         let words = lines as usize * WORDS_PER_LINE;
-        let mut links = match case.implementation.as_str() {
+        let links = match case.implementation.as_str() {
             "huge-pages" => AlignedBuffer::zeroed(words),
             "small-pages" => AlignedBuffer::zeroed_on_small_pages(words),
             _ => return Err(inputs::no_such_implementation(case)),
         };
-        let mut order: Vec<u32> = (0..lines).collect();
-        Rng::new(resources.seed).shuffle(&mut order);
-        chase::link(&order, &mut links);
-        let start = chase::reference_chase(&order, 0);
-        Ok(Box::new(ChaseWorkload { links, order, at: start, followed: 0, reached: [start] }))
+        Ok(Box::new(ChaseWorkload { cycle: Cycle::new(links, lines, resources.seed) }))
     }
 }
 
-struct ChaseWorkload {
+/// A cycle of links, and where a walk along it stands.
+struct Cycle {
     links: AlignedBuffer<u64>,
     order: Vec<u32>,
-    /// Where the next run goes on: one that began anew would find its lines in the caches.
+    /// Where the next walk goes on: one that began anew would find its lines in the caches.
     at: u64,
     followed: u64,
     reached: [u64; 1],
 }
 
+impl Cycle {
+    /// A cycle through so many lines of `links`, in an order drawn by the seed.
+    fn new(mut links: AlignedBuffer<u64>, lines: u32, seed: u64) -> Self {
+        let mut order: Vec<u32> = (0..lines).collect();
+        Rng::new(seed).shuffle(&mut order);
+        chase::link(&order, &mut links);
+        let start = chase::reference_chase(&order, 0);
+        Self { links, order, at: start, followed: 0, reached: [start] }
+    }
+
+    fn walk(&mut self, steps: usize) {
+        self.at = chase::chase(&self.links, self.at, steps);
+        self.followed += steps as u64;
+        self.reached[0] = self.at;
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "shown to people")]
+    fn check(&self) -> Result<(), Mismatch> {
+        compare_exact(&self.reached, &[chase::reference_chase(&self.order, self.followed)], |word| {
+            word as f64
+        })
+    }
+}
+
+struct ChaseWorkload {
+    cycle: Cycle,
+}
+
 impl Workload for ChaseWorkload {
     fn run(&mut self) {
-        self.at = chase::chase(&self.links, self.at, STEPS);
-        self.followed += STEPS as u64;
-        self.reached[0] = self.at;
+        self.cycle.walk(STEPS);
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a small count")]
@@ -124,14 +148,28 @@ impl Workload for ChaseWorkload {
         facts
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "shown to people")]
     fn check(&self) -> Result<(), Mismatch> {
-        compare_exact(&self.reached, &[chase::reference_chase(&self.order, self.followed)], |word| {
-            word as f64
-        })
+        self.cycle.check()
     }
 
     fn output(&mut self) -> OutputMut<'_> {
-        OutputMut::U64(&mut self.reached)
+        OutputMut::U64(&mut self.cycle.reached)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_footprint_is_beyond_that_of_memory() {
+        let mut machine = Machine::default();
+        for bytes in [96 << 20, 3 << 30_u64] {
+            machine.memory.total_bytes = Some(8 * bytes);
+            let largest = dram_footprint(&machine);
+            let shapes = Chase.shapes(&machine, Extensiveness::Full);
+            assert!(shapes.iter().all(|shape| shape.count(0) as u64 <= largest), "{shapes:?}");
+            assert!(shapes.len() > 20 && shapes.windows(2).all(|pair| pair[0].count(0) < pair[1].count(0)));
+        }
     }
 }

@@ -3,16 +3,23 @@
 //! A shape is THREADSxBYTES: how many threads, and the bytes of all arrays that each of them walks over. Its slice is
 //! a thread's own, written first by that thread, with numbers that are neither zero nor alike.
 
-use std::sync::Mutex;
+mod levels;
+mod orders;
+mod workloads;
 
+use super::kinds::Kinds;
 use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading};
 use crate::document::{Case, Cost, Machine, Shape};
-use crate::kernels::stream::{self, SUMS, Stores};
+use crate::kernels::loads::SUMS;
+use crate::kernels::stream::Stores;
 use crate::simd::Tier;
-use crate::sys::Team;
 use crate::sys::memory::PageAdvice;
-use crate::tensor::AlignedBuffer;
-use crate::workload::{Mismatch, OutputMut, Workload, compare_exact};
+use crate::workload::Workload;
+
+use levels::Level;
+pub(super) use levels::dram_footprint;
+use orders::{Order, Orders};
+use workloads::{Operands, Reading, Running, Writing, float, integer};
 
 /// What is done with the arrays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,15 +49,6 @@ impl Pattern {
     }
 }
 
-/// Where the arrays fit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Level {
-    L1,
-    L2,
-    L3,
-    Dram,
-}
-
 const TIERS: &[Tier] = &[Tier::Baseline, Tier::Avx2, Tier::Avx512, Tier::Neon];
 
 const STREAM: Implementation = Implementation {
@@ -76,8 +74,25 @@ const STREAM_SMALL_PAGES: Implementation = Implementation {
     about: "front to back as `stream`, on ordinary pages instead of huge ones",
 };
 
+/// Loads one line at a time, whichever the order.
+const LINES: Implementation = Implementation {
+    name: "lines",
+    // A line of 64 bytes takes the baseline four loads, and no level but the first notices.
+    tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
+    threads: Threading::Parallel,
+    about: "whole lines of 64 bytes, eight at a time, none waiting for another",
+};
+
+/// Loads of single numbers.
+const GATHERED: Implementation = Implementation {
+    name: "gathered",
+    tiers: TIERS,
+    threads: Threading::Parallel,
+    about: "the tier's gathered loads, or loads one by one where it has none, eight vectors at a time",
+};
+
 macro_rules! levels {
-    ($($level:ident $name:literal),*) => {
+    ($($level:ident $name:literal),*; $($kinds:tt)*) => {
         /// The family's rows.
         pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[ $(
             &Memory {
@@ -104,10 +119,68 @@ macro_rules! levels {
                 pattern: Pattern::Triad,
                 level: Level::$level,
             },
-        )* ];
+            &Orders {
+                id: concat!("memory/strided-", $name, "-u8"),
+                about: "bytes per second of whole lines that stand a stride apart",
+                order: Order::Strided,
+                level: Level::$level,
+            },
+            &Orders {
+                id: concat!("memory/random-", $name, "-u8"),
+                about: "bytes per second of whole lines in random order, each load independent of the others",
+                order: Order::Random,
+                level: Level::$level,
+            },
+            &Orders {
+                id: concat!("memory/gather-", $name, "-f32"),
+                about: "bytes per second of gathered numbers, one of each line in random order",
+                order: Order::Gather,
+                level: Level::$level,
+            },
+        )* $($kinds)* ];
     };
 }
-levels!(L1 "l1", L2 "l2", L3 "l3", Dram "dram");
+levels!(
+    L1 "l1", L2 "l2", L3 "l3", Dram "dram";
+    &Kinds {
+        id: "memory/kind-read-l1-u8",
+        about: "bytes per second that loads bring from the first cache, on each kind of core",
+        of: "memory/read-l1-u8",
+        shapes: |machine, threads| read_shapes(Level::L1, machine, threads),
+    },
+    &Kinds {
+        id: "memory/kind-read-l2-u8",
+        about: "bytes per second that loads bring from the second cache, on each kind of core",
+        of: "memory/read-l2-u8",
+        shapes: |machine, threads| read_shapes(Level::L2, machine, threads),
+    },
+    &Kinds {
+        id: "memory/kind-read-dram-u8",
+        about: "bytes per second that loads bring from memory, on each kind of core",
+        of: "memory/read-dram-u8",
+        shapes: |machine, threads| read_shapes(Level::Dram, machine, threads),
+    },
+);
+
+/// The shapes of a read on so many threads, the smallest footprint first.
+fn read_shapes(level: Level, machine: &Machine, threads: usize) -> Vec<Shape> {
+    shapes_at(Pattern::Read, level, machine, threads, Extensiveness::Quick)
+}
+
+/// The shapes of a pattern on so many threads.
+fn shapes_at(
+    pattern: Pattern,
+    level: Level,
+    machine: &Machine,
+    threads: usize,
+    extensiveness: Extensiveness,
+) -> Vec<Shape> {
+    // Whole grains in every array, so that the shape says what is touched.
+    let grain = GRAIN * pattern.arrays();
+    let footprints = level.footprints(machine, threads, extensiveness).into_iter();
+    let of_thread = footprints.filter_map(|bytes| usize::try_from(bytes / threads.max(1) as u64).ok());
+    of_thread.map(|bytes| Shape::new(&[threads, bytes / grain * grain])).collect()
+}
 
 /// A row of the family.
 struct Memory {
@@ -115,49 +188,6 @@ struct Memory {
     about: &'static str,
     pattern: Pattern,
     level: Level,
-}
-
-impl Level {
-    /// Bytes that `threads` threads together should walk over, smallest first; several, because which of them shows a
-    /// level's best rate depends on associativity, page placement and who else uses the cache.
-    fn footprints(self, machine: &Machine, threads: usize, extensiveness: Extensiveness) -> Vec<u64> {
-        let quick = extensiveness == Extensiveness::Quick;
-        let of = |level: u32, shares: &[(u64, u64)]| {
-            let Some(bytes) = machine.cache_bytes(level) else { return Vec::new() };
-            let instances = (threads / shared_by(machine, level).max(1)).max(1) as u64;
-            shares.iter().map(|(part, of)| bytes * part / of * instances).collect()
-        };
-        match self {
-            Self::L1 | Self::L2 if quick => of(self.number(), &[(1, 2), (3, 4)]),
-            Self::L1 | Self::L2 => of(self.number(), &[(1, 3), (1, 2), (3, 4)]),
-            // A guest shares this level with whoever else is on the host: small shares are what it can count on.
-            Self::L3 if quick => of(3, &[(1, 8), (1, 4)]),
-            Self::L3 => of(3, &[(1, 8), (1, 4), (1, 2)]),
-            Self::Dram => vec![dram_footprint(machine)],
-        }
-    }
-
-    const fn number(self) -> u32 {
-        match self {
-            Self::L1 => 1,
-            Self::L2 => 2,
-            Self::L3 => 3,
-            Self::Dram => 4,
-        }
-    }
-}
-
-/// Threads that share one instance of a level, at least 1.
-fn shared_by(machine: &Machine, level: u32) -> usize {
-    let caches = machine.cpu.caches.iter();
-    caches.filter(|cache| cache.level == level).map(|cache| cache.shared_by_threads).max().unwrap_or(1)
-}
-
-/// Four times the last cache, within 64 MiB to 1 GiB and an eighth of what memory there is.
-pub(super) fn dram_footprint(machine: &Machine) -> u64 {
-    let last_cache = (1..=4).rev().find_map(|level| machine.cache_bytes(level)).unwrap_or(0);
-    let memory = [machine.memory.total_bytes, machine.limits.memory_limit_bytes].into_iter().flatten().min();
-    (4 * last_cache).clamp(64 << 20, 1 << 30).min(memory.map_or(u64::MAX, |bytes| bytes / 8))
 }
 
 /// Bytes per array of each thread: whole steps of the widest tier.
@@ -219,26 +249,27 @@ impl Benchmark for Memory {
             formula: "THREADSxBYTES of all arrays of a thread: T B repeats bytes asked; in memory the written array counts twice \
          with ordinary stores; triad 2 flops an element",
             implementations: match (self.level, self.pattern) {
-                (Level::Dram, Pattern::Write | Pattern::Copy | Pattern::Triad) => &[STREAM, STREAM_NT],
-                (Level::Dram, Pattern::Read) => &[STREAM, STREAM_SMALL_PAGES],
-                (Level::L1 | Level::L2 | Level::L3, _) => &[STREAM],
+                (Level::Dram, Pattern::Write | Pattern::Copy | Pattern::Triad) => {
+                    &[STREAM, STREAM_NT, STREAM_SMALL_PAGES]
+                }
+                // The first cache is smaller than what ordinary pages translate without a miss.
+                (Level::L1, _) => &[STREAM],
+                (Level::L2 | Level::L3 | Level::Dram, _) => &[STREAM, STREAM_SMALL_PAGES],
             },
         }
     }
 
     fn shapes(&self, machine: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
-        let mut counts = vec![1, machine.limits.effective_cpus.max(1)];
-        counts.dedup();
-        let mut shapes = Vec::new();
-        for threads in counts {
-            for bytes in self.level.footprints(machine, threads, extensiveness) {
-                let Ok(bytes) = usize::try_from(bytes / threads as u64) else { continue };
-                // Whole grains in every array, so that the shape says what is touched.
-                let grain = GRAIN * self.pattern.arrays();
-                shapes.push(Shape::new(&[threads, bytes / grain * grain]));
-            }
-        }
-        shapes
+        let counts = super::thread_counts(machine).into_iter();
+        counts
+            .flat_map(|threads| shapes_at(self.pattern, self.level, machine, threads, extensiveness))
+            .collect()
+    }
+
+    fn usual(&self, _: &Machine, implementation: &Implementation, extensiveness: Extensiveness) -> bool {
+        // What ordinary pages cost shows most where loads come from memory.
+        let telling = (self.level, self.pattern) == (Level::Dram, Pattern::Read);
+        telling || implementation.name != STREAM_SMALL_PAGES.name || extensiveness == Extensiveness::Full
     }
 
     fn fits_threads(&self, shape: &Shape, threads: usize) -> bool {
@@ -289,170 +320,6 @@ fn stores_of(implementation: &str) -> Stores {
 
 fn pages_of(implementation: &str) -> PageAdvice {
     if implementation == STREAM_SMALL_PAGES.name { PageAdvice::Small } else { PageAdvice::Huge }
-}
-
-/// A number of magnitude 0.5 to 1, either sign.
-#[inline]
-fn float(bits: u32) -> f32 {
-    f32::from_bits(0x3F00_0000 | (bits & 0x807F_FFFF))
-}
-
-/// An odd number.
-#[inline]
-fn integer(bits: u32) -> i32 {
-    (bits | 1).cast_signed()
-}
-
-/// How a prepared case runs.
-struct Running {
-    tier: Tier,
-    stores: Stores,
-    plan: Plan,
-    pages: PageAdvice,
-    team: Team,
-}
-
-impl Running {
-    /// An array of every thread's slices, each written first by its thread.
-    fn filled<T: crate::sys::memory::Plain>(&self, seed: u64, value: fn(u32) -> T) -> AlignedBuffer<T> {
-        #[expect(clippy::cast_possible_truncation, reason = "any bits of the seed and index will do")]
-        let mixed = move |thread: usize, index: usize| {
-            let mut bits =
-                (index as u32).wrapping_mul(0x9E37_79B1) ^ (seed as u32).wrapping_add(thread as u32);
-            bits = (bits ^ (bits >> 15)).wrapping_mul(0x85EB_CA77);
-            bits ^ (bits >> 13)
-        };
-        let len = self.plan.threads * self.plan.elements;
-        let mut array = match self.pages {
-            PageAdvice::Huge => AlignedBuffer::zeroed(len),
-            PageAdvice::Small => AlignedBuffer::zeroed_on_small_pages(len),
-        };
-        self.each_part(&mut array, self.plan.elements, |thread, part| {
-            for (index, slot) in part.iter_mut().enumerate() {
-                *slot = value(mixed(thread, index));
-            }
-        });
-        array
-    }
-
-    /// Hands every thread its own part of `data`, `len` elements long.
-    fn each_part<T: Send>(&self, data: &mut [T], len: usize, work: impl Fn(usize, &mut [T]) + Sync + Send) {
-        if self.plan.threads == 1 {
-            return work(0, data);
-        }
-        let parts: Vec<_> = data.chunks_exact_mut(len).map(Mutex::new).collect();
-        self.team.broadcast(|thread| {
-            if let Some(Ok(mut part)) = parts.get(thread).map(Mutex::lock) {
-                work(thread, &mut part);
-            }
-        });
-    }
-
-    /// The thread's slice of an operand.
-    fn part<'a, T: crate::sys::memory::Plain>(
-        &self,
-        operand: &'a AlignedBuffer<T>,
-        thread: usize,
-    ) -> &'a [T] {
-        &operand[thread * self.plan.elements..][..self.plan.elements]
-    }
-}
-
-/// The tier was tried while preparing.
-fn tried(outcome: Result<(), crate::simd::TierUnavailable>) {
-    debug_assert!(outcome.is_ok());
-}
-
-struct Reading {
-    running: Running,
-    data: AlignedBuffer<i32>,
-    sums: Vec<i32>,
-}
-
-impl Workload for Reading {
-    fn run(&mut self) {
-        let Self { running, data, sums } = self;
-        running.each_part(sums, SUMS, |thread, sums| {
-            if let Some(sums) = sums.first_chunk_mut() {
-                tried(stream::read(running.tier, running.part(data, thread), running.plan.repeats, sums));
-            }
-        });
-    }
-
-    fn check(&self) -> Result<(), Mismatch> {
-        let parts = self.data.chunks_exact(self.running.plan.elements);
-        let reference: Vec<i32> =
-            parts.flat_map(|part| stream::reference_read(part, self.running.plan.repeats)).collect();
-        compare_exact(&self.sums, &reference, f64::from)
-    }
-
-    fn output(&mut self) -> OutputMut<'_> {
-        OutputMut::I32(&mut self.sums)
-    }
-}
-
-/// What is read to make what is written.
-enum Operands {
-    /// Nothing: a constant is written.
-    None,
-    /// A copy's source.
-    One(AlignedBuffer<f32>),
-    /// A triad's `b` and `c`.
-    Two(AlignedBuffer<f32>, AlignedBuffer<f32>),
-}
-
-/// What [`Operands::None`] writes.
-const CONSTANT: f32 = 1.5;
-
-/// The triad's factor.
-const SCALE: f32 = 3.0;
-
-struct Writing {
-    running: Running,
-    target: AlignedBuffer<f32>,
-    operands: Operands,
-}
-
-impl Workload for Writing {
-    fn run(&mut self) {
-        let Self { running, target, operands } = self;
-        let operands = &*operands;
-        let (tier, stores, repeats) = (running.tier, running.stores, running.plan.repeats);
-        running.each_part(target, running.plan.elements, |thread, to| {
-            tried(match operands {
-                Operands::None => stream::write(tier, stores, CONSTANT, repeats, to),
-                Operands::One(from) => stream::copy(tier, stores, running.part(from, thread), repeats, to),
-                Operands::Two(b, c) => {
-                    let (b, c) = (running.part(b, thread), running.part(c, thread));
-                    stream::triad(tier, stores, SCALE, b, c, repeats, to)
-                }
-            });
-        });
-    }
-
-    fn check(&self) -> Result<(), Mismatch> {
-        // Two roundings of numbers below four.
-        const TRIAD_TOLERANCE: f64 = 1e-6;
-        for (element, &got) in self.target.iter().enumerate() {
-            let (reference, tolerance) = match &self.operands {
-                Operands::None => (f64::from(CONSTANT), 0.0),
-                Operands::One(from) => (f64::from(from[element]), 0.0),
-                Operands::Two(b, c) => {
-                    (stream::reference_triad(SCALE, b[element], c[element]), TRIAD_TOLERANCE)
-                }
-            };
-            let got = f64::from(got);
-            let difference = (got - reference).abs();
-            if difference > tolerance || difference.is_nan() {
-                return Err(Mismatch { element, got, reference, tolerance });
-            }
-        }
-        Ok(())
-    }
-
-    fn output(&mut self) -> OutputMut<'_> {
-        OutputMut::F32(&mut self.target)
-    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod clock;
 mod embed;
 mod gather;
 mod inputs;
+mod kinds;
 mod latency;
 mod matmul;
 mod memory;
@@ -197,6 +198,16 @@ pub trait Benchmark: Sync {
     fn card(&self) -> Card;
     /// The shapes worth measuring on this machine.
     fn shapes(&self, machine: &Machine, extensiveness: Extensiveness) -> Vec<Shape>;
+    /// Whether a run that does not name the benchmark measures the implementation on this machine.
+    fn usual(
+        &self,
+        machine: &Machine,
+        implementation: &Implementation,
+        extensiveness: Extensiveness,
+    ) -> bool {
+        let _ = (machine, implementation, extensiveness);
+        true
+    }
     /// What one run of a shape costs, counted. `None` when the shape has the wrong number of axes, a zero, or a size
     /// beyond what memory holds: the case is then a usage error.
     fn cost(&self, shape: &Shape) -> Option<Cost>;
@@ -225,6 +236,20 @@ fn counts<const N: usize>(shape: &Shape) -> Option<[usize; N]> {
         })
         .collect::<Option<_>>()?;
     counts.try_into().ok()
+}
+
+/// The numbers of threads of a sweep over this machine: one, doubling, and all.
+fn thread_counts(machine: &Machine) -> Vec<usize> {
+    let all = NonZeroUsize::new(machine.limits.effective_cpus).unwrap_or(NonZeroUsize::MIN);
+    sweep(all).into_iter().map(NonZeroUsize::get).collect()
+}
+
+/// 1, 2, 4, ... and all.
+#[must_use]
+pub fn sweep(all: NonZeroUsize) -> Vec<NonZeroUsize> {
+    let doubled = |n: &NonZeroUsize| n.checked_mul(NonZeroUsize::MIN.saturating_add(1));
+    let below = std::iter::successors(Some(NonZeroUsize::MIN), doubled).take_while(|n| *n < all);
+    below.chain([all]).collect()
 }
 
 /// The tier of a case of ours.

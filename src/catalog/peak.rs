@@ -1,35 +1,100 @@
 //! Benchmarks of family `peak`: arithmetic from registers to registers on every thread at once.
 
+mod kernels;
+
 use std::hint::black_box;
 use std::sync::Mutex;
 
+use self::kernels::{CountBits, DotBf16, DotU8S8, FmaF32, FmaF64, RepeatF32, RepeatF64};
+use super::kinds::Kinds;
 use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading};
 use crate::document::{Case, Cost, Machine, Shape};
-use crate::kernels::peak::{self, CHAINS};
+use crate::kernels::peak::CHAINS;
 use crate::simd::{Tier, TierUnavailable};
 use crate::sys::Team;
-use crate::workload::{Mismatch, OutputMut, Workload, compare_exact, compare_floats};
+use crate::workload::{Mismatch, OutputMut, Workload};
+
+/// The tiers that differ in what they do with numbers that every tier has.
+const TIERS: &[Tier] = &[Tier::Baseline, Tier::Avx2, Tier::Avx512, Tier::Neon];
 
 /// The family's rows.
 pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
     &Peak {
         id: "peak/fma-f32",
         about: "single-precision multiply-adds per second, operands in registers",
-        operations: 2,
-        implementations: &[chains(&[Tier::Baseline, Tier::Avx2, Tier::Avx512, Tier::Neon])],
+        operations: 2.0,
+        least: Extensiveness::Quick,
+        implementations: &[chains(TIERS)],
         prepare: prepare::<f32, FmaF32>,
+    },
+    &Peak {
+        id: "peak/fma-f64",
+        about: "double-precision multiply-adds per second, operands in registers",
+        operations: 2.0,
+        least: Extensiveness::Full,
+        implementations: &[chains(TIERS)],
+        prepare: prepare::<f64, FmaF64>,
+    },
+    &Peak {
+        id: "peak/add-f32",
+        about: "single-precision additions per second, operands in registers",
+        operations: 1.0,
+        least: Extensiveness::Full,
+        implementations: &[chains(TIERS)],
+        prepare: prepare::<f32, RepeatF32<false>>,
+    },
+    &Peak {
+        id: "peak/mul-f32",
+        about: "single-precision multiplications per second, operands in registers",
+        operations: 1.0,
+        least: Extensiveness::Full,
+        implementations: &[chains(TIERS)],
+        prepare: prepare::<f32, RepeatF32<true>>,
+    },
+    &Peak {
+        id: "peak/add-f64",
+        about: "double-precision additions per second, operands in registers",
+        operations: 1.0,
+        least: Extensiveness::Full,
+        implementations: &[chains(TIERS)],
+        prepare: prepare::<f64, RepeatF64<false>>,
+    },
+    &Peak {
+        id: "peak/mul-f64",
+        about: "double-precision multiplications per second, operands in registers",
+        operations: 1.0,
+        least: Extensiveness::Full,
+        implementations: &[chains(TIERS)],
+        prepare: prepare::<f64, RepeatF64<true>>,
+    },
+    &Peak {
+        id: "peak/popcount-bits",
+        about: "words of 64 bits compared with a pattern and the bits that differ counted, per second, three operations each",
+        // A chain is half a word.
+        operations: 1.5,
+        least: Extensiveness::Full,
+        implementations: &[chains(TIERS)],
+        prepare: prepare::<i32, CountBits>,
+    },
+    &Kinds {
+        id: "peak/kind-fma-f32",
+        about: "single-precision multiply-adds per second on each kind of core",
+        of: "peak/fma-f32",
+        shapes: |_, threads| vec![shape_at(threads)],
     },
     &Peak {
         id: "peak/dot-u8s8s32",
         about: "unsigned by signed byte products summed into 32 bits, operands in registers",
-        operations: 8,
-        implementations: &[chains(&[Tier::Avx512vnni, Tier::NeonDotprod])],
+        operations: 8.0,
+        least: Extensiveness::Quick,
+        implementations: &[chains(&[Tier::Avx2, Tier::Avx512vnni, Tier::NeonDotprod])],
         prepare: prepare::<i32, DotU8S8>,
     },
     &Peak {
         id: "peak/dot-bf16",
         about: "bfloat16 products summed in single precision, operands in registers",
-        operations: 4,
+        operations: 4.0,
+        least: Extensiveness::Quick,
         implementations: &[chains(&[Tier::Avx512bf16])],
         prepare: prepare::<f32, DotBf16>,
     },
@@ -50,6 +115,11 @@ const fn chains(tiers: &'static [Tier]) -> Implementation {
     }
 }
 
+/// The work of each of so many threads.
+fn shape_at(threads: usize) -> Shape {
+    Shape::new(&[threads, if threads == 1 { ITERATIONS } else { ITERATIONS_PARALLEL }])
+}
+
 type Prepare = fn(Tier, usize, &Team) -> Result<Box<dyn Workload>, TierUnavailable>;
 
 /// A row of the family.
@@ -57,7 +127,9 @@ struct Peak {
     id: &'static str,
     about: &'static str,
     /// Operations of one update of one chain.
-    operations: u32,
+    operations: f64,
+    /// The least extensive run that measures it unasked.
+    least: Extensiveness,
     implementations: &'static [Implementation],
     prepare: Prepare,
 }
@@ -75,11 +147,11 @@ impl Benchmark for Peak {
     }
 
     fn shapes(&self, machine: &Machine, _: Extensiveness) -> Vec<Shape> {
-        let mut shapes = vec![Shape::new(&[1, ITERATIONS])];
-        if machine.limits.effective_cpus > 1 {
-            shapes.push(Shape::new(&[machine.limits.effective_cpus, ITERATIONS_PARALLEL]));
-        }
-        shapes
+        super::thread_counts(machine).into_iter().map(shape_at).collect()
+    }
+
+    fn usual(&self, _: &Machine, _: &Implementation, extensiveness: Extensiveness) -> bool {
+        extensiveness >= self.least
     }
 
     fn fits_threads(&self, shape: &Shape, threads: usize) -> bool {
@@ -90,7 +162,7 @@ impl Benchmark for Peak {
         let [threads, iterations] = super::counts(shape)?;
         let updates = threads.checked_mul(iterations)?.checked_mul(CHAINS)?;
         #[expect(clippy::cast_precision_loss, reason = "a count shown with three digits")]
-        let flops = updates as f64 * f64::from(self.operations);
+        let flops = updates as f64 * self.operations;
         Some(Cost { flops, ..Cost::default() })
     }
 
@@ -158,121 +230,5 @@ impl<T: Copy + Send + Sync, K: Kernel<T>> Workload for Running<T, K> {
 
     fn output(&mut self) -> OutputMut<'_> {
         K::output(&mut self.state)
-    }
-}
-
-/// Values near one that creep towards a fixed point at one, so that they stay normal and still tell how often they
-/// were updated.
-struct FmaF32 {
-    factor: f32,
-    addend: f32,
-}
-
-/// Chains start at 0.5 to 1.5.
-fn start_f32(chain: usize) -> f32 {
-    #[expect(clippy::cast_precision_loss, reason = "small integers")]
-    let share = chain as f32 / CHAINS as f32;
-    0.5 + share
-}
-
-impl Kernel<f32> for FmaF32 {
-    fn inputs() -> Self {
-        let step = 0.5_f32.powi(13);
-        Self { factor: black_box(1.0 - step), addend: black_box(step) }
-    }
-
-    fn start(chain: usize) -> f32 {
-        start_f32(chain)
-    }
-
-    fn run(&self, tier: Tier, iterations: usize, state: &mut [f32; CHAINS]) -> Result<(), TierUnavailable> {
-        peak::fma_f32(tier, iterations, self.factor, self.addend, state)
-    }
-
-    fn check(&self, _: Tier, iterations: usize, state: &[f32]) -> Result<(), Mismatch> {
-        let answer = |chain| peak::reference_fma(iterations, self.factor, self.addend, start_f32(chain));
-        let reference: Vec<f64> = (0..CHAINS).map(answer).collect();
-        // Each step rounds by half a unit in the last place, and the map's contraction forgets all but the last 2^13.
-        compare_floats(state, &reference, 0.0, 2e-3)
-    }
-
-    fn output(state: &mut [f32]) -> OutputMut<'_> {
-        OutputMut::F32(state)
-    }
-}
-
-struct DotU8S8 {
-    a: [u8; 64],
-    b: [u8; 64],
-}
-
-impl Kernel<i32> for DotU8S8 {
-    fn inputs() -> Self {
-        let byte = |i: usize| u8::try_from(i % 256).unwrap_or_default();
-        black_box(Self {
-            a: std::array::from_fn(|i| byte(i * 37 + 1) & 0x7F),
-            b: std::array::from_fn(|i| byte(i * 91 + 13)),
-        })
-    }
-
-    fn start(chain: usize) -> i32 {
-        i32::try_from(chain).unwrap_or_default()
-    }
-
-    fn run(&self, tier: Tier, iterations: usize, state: &mut [i32; CHAINS]) -> Result<(), TierUnavailable> {
-        peak::dot_u8s8s32(tier, iterations, &self.a, &self.b, state)
-    }
-
-    fn check(&self, tier: Tier, iterations: usize, state: &[i32]) -> Result<(), Mismatch> {
-        let (a, b) = (self.a.as_chunks::<4>().0, self.b.as_chunks::<4>().0);
-        let lanes = peak::lanes(tier);
-        let answer = |chain: usize| {
-            let at = chain % lanes;
-            peak::reference_dot_u8s8(iterations, a[at], b[at], Self::start(chain))
-        };
-        let reference: Vec<i32> = (0..CHAINS).map(answer).collect();
-        compare_exact(state, &reference, f64::from)
-    }
-
-    fn output(state: &mut [i32]) -> OutputMut<'_> {
-        OutputMut::I32(state)
-    }
-}
-
-struct DotBf16 {
-    a: [u16; 32],
-    b: [u16; 32],
-}
-
-impl Kernel<f32> for DotBf16 {
-    fn inputs() -> Self {
-        // Ones by one, two or three times 2^-7: every partial sum fits 24 bits, so that a million steps are exact.
-        const SMALL: [u16; 3] = [0x3C00, 0x3C80, 0x3CC0];
-        black_box(Self { a: [0x3F80; 32], b: std::array::from_fn(|i| SMALL[i * 5 / 2 % 3]) })
-    }
-
-    fn start(chain: usize) -> f32 {
-        #[expect(clippy::cast_precision_loss, reason = "small integers")]
-        let share = (chain % 128) as f32 / 128.0;
-        1.0 + share
-    }
-
-    fn run(&self, tier: Tier, iterations: usize, state: &mut [f32; CHAINS]) -> Result<(), TierUnavailable> {
-        peak::dot_bf16(tier, iterations, &self.a, &self.b, state)
-    }
-
-    fn check(&self, tier: Tier, iterations: usize, state: &[f32]) -> Result<(), Mismatch> {
-        let (a, b) = (self.a.as_chunks::<2>().0, self.b.as_chunks::<2>().0);
-        let lanes = peak::lanes(tier);
-        let answer = |chain: usize| {
-            let at = chain % lanes;
-            peak::reference_dot_bf16(iterations, a[at], b[at], Self::start(chain))
-        };
-        let reference: Vec<f64> = (0..CHAINS).map(answer).collect();
-        compare_floats(state, &reference, 1e-6, 0.0)
-    }
-
-    fn output(state: &mut [f32]) -> OutputMut<'_> {
-        OutputMut::F32(state)
     }
 }

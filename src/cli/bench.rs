@@ -270,7 +270,7 @@ fn dry_run(schedule: &Schedule, plan: &Plan, context: &mut Context<'_>) -> anyho
     }
     writeln!(
         context.out,
-        "{} ceilings (measured twice) and {} cases, about {}",
+        "{} ceilings (roofs are measured twice) and {} cases, about {}",
         schedule.ceilings.len(),
         schedule.cases.len() + contests.len() + offered.len(),
         crate::units::seconds(seconds)

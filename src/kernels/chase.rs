@@ -1,6 +1,6 @@
 //! A chase along pointers: each load needs the answer of the one before, so that its time is the latency of memory.
 //!
-//! The links form one cycle over all lines of the buffer in random order (Sattolo's algorithm), which no prefetcher
+//! The links join all lines of the buffer, in an order that was shuffled, into one cycle, which no prefetcher
 //! foresees. One link stands in each line of 64 bytes.
 
 /// Words in a line: links are that far apart.

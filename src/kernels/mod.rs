@@ -5,10 +5,12 @@
 
 pub mod activation;
 pub mod attention;
+pub mod bounce;
 pub mod chase;
 pub mod clock_chain;
 pub mod gather;
 mod lanes;
+pub mod loads;
 pub mod math;
 pub mod matmul;
 pub mod norm;

@@ -4,6 +4,13 @@
 //! operations is the same on every tier. A multiply-add takes about four cycles and cores start two a cycle or more:
 //! the 12 or 24 vectors in flight cover that, and each step depends only on its own chain.
 
+mod repeated;
+
+pub use repeated::{
+    Operation, count_bits, fma_f64, reference_count_bits, reference_repeat_f32, reference_repeat_f64,
+    repeat_f32, repeat_f64,
+};
+
 use crate::simd::{
     DotBf16, DotBf16Op, DotU8S8, DotU8S8Op, Simd, SimdOp, Tier, TierUnavailable, dispatch, dispatch_bf16,
     dispatch_u8s8,
@@ -143,12 +150,24 @@ impl DotU8S8Op for Dot<'_, [u8; 64], i32> {
 
     #[inline(always)]
     fn eval<S: DotU8S8>(self, simd: S) {
-        const VECTORS: usize = 24;
-        let (a, b) = (simd.load_bytes(self.a), simd.load_bytes(self.b));
+        if const { many_registers(S::TIER) } {
+            self.chains::<S, 24>(simd);
+        } else {
+            self.chains::<S, 12>(simd);
+        }
+    }
+}
+
+impl Dot<'_, [u8; 64], i32> {
+    #[inline(always)]
+    fn chains<S: DotU8S8, const VECTORS: usize>(self, simd: S) {
+        let (mut a, b) = (simd.load_bytes(self.a), simd.load_bytes(self.b));
         for group in self.state.chunks_exact_mut(VECTORS * S::LANES) {
             let mut x: [S::I32; VECTORS] = std::array::from_fn(|i| simd.load_i32(&group[i * S::LANES..]));
             for _ in 0..self.iterations {
                 for x in &mut x {
+                    // Where the product is several instructions, only the last needs `x`.
+                    a = simd.opaque(a);
                     *x = simd.dot_u7s8(*x, a, b);
                 }
             }
@@ -202,10 +221,11 @@ mod tests {
 
     #[test]
     fn byte_dots_are_exact_and_wrap() {
-        for tier in [Tier::Avx512vnni, Tier::NeonDotprod].into_iter().filter(|tier| tier.is_available()) {
+        let tiers = [Tier::Avx2, Tier::Avx512vnni, Tier::NeonDotprod];
+        for tier in tiers.into_iter().filter(|tier| tier.is_available()) {
             let a: [u8; 64] = std::array::from_fn(|i| (i * 37 % 128) as u8);
             let b: [u8; 64] = std::array::from_fn(|i| (i * 91 + 13) as u8);
-            let lanes = if tier == Tier::Avx512vnni { 16 } else { 4 };
+            let lanes = lanes(tier);
             for iterations in [0, 1, 1_000_003] {
                 let mut state: [i32; CHAINS] = std::array::from_fn(|i| i as i32 - 190);
                 dot_u8s8s32(tier, iterations, &a, &b, &mut state).unwrap();

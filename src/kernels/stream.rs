@@ -1,4 +1,5 @@
-//! Memory traffic with next to no arithmetic: what the sloped roofs are measured with.
+//! Stores with next to no arithmetic, alone or of what was just loaded: what the sloped roofs are measured with, beside
+//! the loads alone of [`super::loads`].
 //!
 //! Every kernel goes over its arrays `repeats` times, so that a pass over a small array is long enough to time. Eight
 //! vectors a step keep the loads in flight; the one cheap operation on each value keeps the compiler from turning the
@@ -11,9 +12,6 @@ use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};
 /// Vectors a step.
 const UNROLL: usize = 8;
 
-/// Sums that [`read`] leaves: one for each lane of the widest tier.
-pub const SUMS: usize = 16;
-
 /// How results are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stores {
@@ -21,25 +19,6 @@ pub enum Stores {
     Ordinary,
     /// Past the caches, where the tier can and the array is aligned to a vector.
     Streaming,
-}
-
-/// Adds every element of `data` to one of the sums, `repeats` times: element `i` to sum `i % 16`, wrapping.
-pub fn read(tier: Tier, data: &[i32], repeats: usize, sums: &mut [i32; SUMS]) -> Result<(), TierUnavailable> {
-    dispatch(tier, Read { data, repeats, sums })
-}
-
-/// The sums of [`read`] by the plain loop.
-#[must_use]
-pub fn reference_read(data: &[i32], repeats: usize) -> [i32; SUMS] {
-    let mut sums = [0_i32; SUMS];
-    for chunk in data.chunks(SUMS) {
-        for (sum, &x) in sums.iter_mut().zip(chunk) {
-            *sum = sum.wrapping_add(x);
-        }
-    }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "sums wrap at 32 bits")]
-    let repeats = repeats as i32;
-    sums.map(|sum| sum.wrapping_mul(repeats))
 }
 
 /// Fills `to` with `value`, `repeats` times.
@@ -81,42 +60,6 @@ pub fn triad(
 #[must_use]
 pub fn reference_triad(scale: f32, b: f32, c: f32) -> f64 {
     f64::from(b) + f64::from(scale) * f64::from(c)
-}
-
-struct Read<'a> {
-    data: &'a [i32],
-    repeats: usize,
-    sums: &'a mut [i32; SUMS],
-}
-
-impl SimdOp for Read<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn eval<S: Simd>(self, simd: S) {
-        let mut sums = [simd.splat_i32(0); UNROLL];
-        self.sums.fill(0);
-        for _ in 0..self.repeats {
-            let mut steps = self.data.chunks_exact(UNROLL * S::LANES);
-            for step in &mut steps {
-                for (i, sum) in sums.iter_mut().enumerate() {
-                    *sum = simd.add_i32(*sum, simd.load_i32(&step[i * S::LANES..]));
-                }
-            }
-            for (i, &x) in steps.remainder().iter().enumerate() {
-                self.sums[i % SUMS] = self.sums[i % SUMS].wrapping_add(x);
-            }
-        }
-        // A step is a multiple of 16 elements on every tier, so lane j of vector i always saw the same sum's elements.
-        for (i, sum) in sums.into_iter().enumerate() {
-            let mut lanes = [0; SUMS];
-            simd.store_i32(sum, &mut lanes);
-            for (lane, &x) in lanes[..S::LANES].iter().enumerate() {
-                let at = (i * S::LANES + lane) % SUMS;
-                self.sums[at] = self.sums[at].wrapping_add(x);
-            }
-        }
-    }
 }
 
 /// Stores a vector the way that was asked for; the branch is on a constant of the loop and is taken out of it.
@@ -223,28 +166,12 @@ impl SimdOp for Triad<'_> {
 }
 
 #[cfg(test)]
-#[expect(clippy::cast_possible_truncation, reason = "random bits")]
 mod tests {
     use super::*;
     use crate::sys::Rng;
     use crate::tensor::AlignedBuffer;
 
     const LENGTHS: [usize; 9] = [0, 1, 15, 16, 17, 127, 128, 129, 1000];
-
-    #[test]
-    fn every_tier_reads_every_element_as_often_as_told() {
-        for len in LENGTHS {
-            let mut rng = Rng::new(len as u64);
-            let data = AlignedBuffer::from_fn(len, |_| rng.next_u64() as i32);
-            for tier in Tier::available() {
-                for repeats in [0, 1, 3] {
-                    let mut sums = [7; SUMS];
-                    read(tier, &data, repeats, &mut sums).unwrap();
-                    assert_eq!(sums, reference_read(&data, repeats), "{tier} {len} {repeats}");
-                }
-            }
-        }
-    }
 
     #[test]
     fn every_tier_writes_every_element_whichever_the_stores() {

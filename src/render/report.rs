@@ -88,6 +88,7 @@ pub fn figures(document: &Document) -> Vec<Figure> {
         figure::speedups(document),
         figure::stages(document),
         figure::bandwidth(document),
+        figure::latency(document),
         figure::throughput_by_batch(document),
         figure::throughput_by_sequence(document),
     ];
@@ -111,7 +112,7 @@ pub fn write_charts(document: &Document, folder: &Path) -> io::Result<Vec<PathBu
     Ok(paths)
 }
 
-/// Writes `report.html` and the charts (`roofline`, `kernels`, `speedups`, `pipeline`, `bandwidth` and others, each as
+/// Writes `report.html` and the charts (`roofline`, `kernels`, `speedups`, `pipeline`, `bandwidth`, `latency` and others, each as
 /// `.png` and `.svg`; a chart without data is left out) to `folder`, each whole or not at all. Answers the paths written.
 ///
 /// # Errors

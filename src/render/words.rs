@@ -10,7 +10,7 @@ pub(super) fn operations_per_second(value: f64, precision: &str) -> String {
 
 /// `FLOP/s`, or `OP/s` where the arithmetic is on integers.
 pub(super) fn operation_unit(precision: &str) -> &'static str {
-    if precision.starts_with(['f', 'b']) && precision != "bits" { "FLOP/s" } else { "OP/s" }
+    if precision.starts_with(['f', 'b']) && !precision.starts_with("bits") { "FLOP/s" } else { "OP/s" }
 }
 
 /// What a case does, without how: `pool/mean-f32 128x384`, with the threads where there are several.

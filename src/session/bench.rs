@@ -163,7 +163,7 @@ impl Bench {
         let known = |case: &&Case| recorder.document().outcomes.iter().any(|o| o.case() == *case);
         let mut order: Vec<Case> = cases.iter().filter(|case| !known(case)).cloned().collect();
         self.rng.shuffle(&mut order);
-        self.announce(name, order.len(), recorder);
+        self.announce_cases(name, &order, recorder);
         for case in &order {
             if recorder.stop.requested() {
                 break;
@@ -178,6 +178,13 @@ impl Bench {
         recorder.journal()
     }
 
+    fn announce_cases(&self, name: &str, cases: &[Case], recorder: &mut Recorder<'_>) {
+        if !cases.is_empty() {
+            let each = |case| schedule::plan_of(case, &self.plan).expected_seconds() + PREPARE_SECONDS;
+            recorder.observer.phase(name, cases.len(), cases.iter().map(each).sum());
+        }
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "counts of cases are small")]
     fn announce(&self, name: &str, steps: usize, recorder: &mut Recorder<'_>) {
         if steps > 0 {
@@ -186,13 +193,15 @@ impl Bench {
         }
     }
 
-    /// Measures the ceilings a second time, and those that a case stands above up to twice more; the best is kept.
+    /// Measures the ceilings that are roofs a second time, and those that a case stands above up to twice more; the best
+    /// is kept.
     pub fn again(&mut self, ceilings: &[Case], recorder: &mut Recorder<'_>) -> anyhow::Result<()> {
-        self.repeat("ceilings again", ceilings, recorder)?;
+        let roofs: Vec<Case> = ceilings.iter().filter(|case| roofline::is_roof(case)).cloned().collect();
+        self.repeat("ceilings again", &roofs, recorder)?;
         self.clock(recorder);
         for _ in 0..RETRIES {
             let passed = roofline::passed_ceilings(recorder.document());
-            let passed: Vec<Case> = passed.into_iter().filter(|case| ceilings.contains(case)).collect();
+            let passed: Vec<Case> = passed.into_iter().filter(|case| roofs.contains(case)).collect();
             if passed.is_empty() {
                 break;
             }
@@ -206,7 +215,7 @@ impl Bench {
     pub fn repeat(&mut self, name: &str, cases: &[Case], recorder: &mut Recorder<'_>) -> anyhow::Result<()> {
         let mut order = cases.to_vec();
         self.rng.shuffle(&mut order);
-        self.announce(name, order.len(), recorder);
+        self.announce_cases(name, &order, recorder);
         for case in &order {
             if recorder.stop.requested() {
                 break;
@@ -239,7 +248,8 @@ impl Bench {
             PrepareError::Failed(why) => failed(why),
         })?;
         let stop = || recorder.stop.requested();
-        let samples = measure::sample(&mut *workload, &self.plan, &recorder.clock, &stop)
+        let plan = schedule::plan_of(case, &self.plan);
+        let samples = measure::sample(&mut *workload, plan, &recorder.clock, &stop)
             .map_err(|mismatch| failed(format!("wrong answer: {mismatch}")))?;
         Ok((cost, samples))
     }

@@ -138,7 +138,7 @@ fn add_filter(
         return Ok(());
     }
     let pattern = CasePattern::new(filter)?;
-    for breadth in [Breadth::Usual, Breadth::Everything] {
+    for breadth in [Breadth::Usual, Breadth::Named, Breadth::Everything] {
         let mut candidates = Selected::default();
         for benchmark in catalog::benchmarks() {
             expand(benchmark, selection, machine, breadth, &mut candidates);
@@ -186,7 +186,11 @@ pub fn absent_tier(case: &Case) -> Option<String> {
 /// How widely unspecified axes are expanded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Breadth {
+    /// What a run measures that names nothing.
     Usual,
+    /// The same of what is measured only when it is named.
+    Named,
+    /// Every tier, shape and number of threads.
     Everything,
 }
 
@@ -201,10 +205,15 @@ fn expand(
     let wanted = |i: &&Implementation| {
         selection.implementations.is_empty() || selection.implementations.iter().any(|n| n == i.name)
     };
-    for implementation in benchmark.card().implementations.iter().filter(wanted) {
+    let usual = |i: &&Implementation| {
+        breadth != Breadth::Usual
+            || !selection.implementations.is_empty()
+            || benchmark.usual(machine, i, selection.extensiveness)
+    };
+    for implementation in benchmark.card().implementations.iter().filter(wanted).filter(usual) {
         for tier in tiers(benchmark, implementation, selection, breadth) {
             for shape in &shapes {
-                let counts = thread_counts(benchmark, implementation, tier, selection, breadth);
+                let counts = thread_counts(benchmark, implementation, tier, &shapes, selection, breadth);
                 for threads in counts.into_iter().filter(|n| benchmark.fits_threads(shape, n.get())) {
                     let case = Case {
                         benchmark: benchmark.id().to_owned(),
@@ -244,7 +253,7 @@ fn shapes(
     breadth: Breadth,
 ) -> Vec<Shape> {
     let extensiveness = match breadth {
-        Breadth::Usual => selection.extensiveness,
+        Breadth::Usual | Breadth::Named => selection.extensiveness,
         Breadth::Everything => Extensiveness::Full,
     };
     if selection.shapes.is_empty() {
@@ -304,20 +313,28 @@ fn thread_counts(
     benchmark: &dyn Benchmark,
     implementation: &Implementation,
     tier: Tier,
+    shapes: &[Shape],
     selection: &Selection,
     breadth: Breadth,
 ) -> Vec<NonZeroUsize> {
     let all = selection.effective_cpus;
     let threads = match (selection.threads, breadth) {
         (Threads::Usual, Breadth::Everything) => Threads::Sweep,
-        (threads, _) => threads,
+        (threads, Breadth::Usual | Breadth::Named | Breadth::Everything) => threads,
     };
     let parallel = implementation.threads == Threading::Parallel;
     match threads {
         Threads::Count(count) => vec![count],
         Threads::Usual | Threads::All | Threads::Sweep if !parallel => vec![NonZeroUsize::MIN],
         Threads::All => vec![all],
-        Threads::Sweep => sweep(all),
+        Threads::Sweep => catalog::sweep(all),
+        // How ceilings grow with the threads is told by every number of them that has shapes of its own.
+        Threads::Usual if is_ceiling(benchmark.id()) && selection.extensiveness == Extensiveness::Full => {
+            let best = implementation.tiers.iter().copied().filter(|tier| tier.is_available()).max();
+            let fits = |n: &NonZeroUsize| shapes.iter().any(|shape| benchmark.fits_threads(shape, n.get()));
+            let least = if best == Some(tier) { all } else { NonZeroUsize::MIN };
+            (1..=least.get()).filter_map(NonZeroUsize::new).filter(fits).collect()
+        }
         Threads::Usual => {
             let worth_it = selection.extensiveness > Extensiveness::Quick
                 && tier == Tier::best_f32().max(tier)
@@ -329,17 +346,6 @@ fn thread_counts(
             }
         }
     }
-}
-
-/// 1, 2, 4, ... and all.
-fn sweep(all: NonZeroUsize) -> Vec<NonZeroUsize> {
-    let mut counts: Vec<NonZeroUsize> = std::iter::successors(Some(NonZeroUsize::MIN), |n| {
-        n.checked_mul(NonZeroUsize::MIN.saturating_add(1))
-    })
-    .take_while(|n| *n < all)
-    .collect();
-    counts.push(all);
-    counts
 }
 
 fn deduplicate(selected: &mut Selected) {
@@ -389,7 +395,8 @@ mod tests {
 
     #[test]
     fn a_sweep_doubles_up_to_all() {
-        let counts = |n| sweep(NonZeroUsize::new(n).unwrap()).iter().map(|n| n.get()).collect::<Vec<_>>();
+        let counts =
+            |n| catalog::sweep(NonZeroUsize::new(n).unwrap()).iter().map(|n| n.get()).collect::<Vec<_>>();
         assert_eq!(counts(1), [1]);
         assert_eq!(counts(2), [1, 2]);
         assert_eq!(counts(6), [1, 2, 4, 6]);

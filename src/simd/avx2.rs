@@ -33,6 +33,16 @@ macro_rules! avx2 {
 }
 
 mod bytes;
+mod gauge;
+
+/// The same bits, of which the compiler forgets where they came from.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn opaque(mut a: __m256i) -> __m256i {
+    // SAFETY: there is no instruction; the register is said to be read and written.
+    unsafe { std::arch::asm!("/* {0} */", inout(ymm_reg) a, options(nomem, nostack, preserves_flags)) }
+    a
+}
 
 /// Lanes `0..n` set, for masked loads and stores.
 #[inline(always)]
@@ -447,5 +457,9 @@ impl DotU8S8 for Avx2 {
         let mut lanes = [0; 8];
         self.store_i32(a, &mut lanes);
         lanes.into_iter().fold(lanes[0], i32::max)
+    }
+    #[inline(always)]
+    fn opaque(self, a: __m256i) -> __m256i {
+        avx2!(opaque(a))
     }
 }

@@ -81,6 +81,16 @@ macro_rules! avx512 {
 
 mod bits;
 mod bytes;
+mod gauge;
+
+/// The same bits, of which the compiler forgets where they came from.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn opaque(mut a: __m512i) -> __m512i {
+    // SAFETY: there is no instruction; the register is said to be read and written.
+    unsafe { std::arch::asm!("/* {0} */", inout(zmm_reg) a, options(nomem, nostack, preserves_flags)) }
+    a
+}
 
 /// Lanes `0..n` set.
 #[inline(always)]
@@ -488,6 +498,10 @@ impl DotU8S8 for Avx512Vnni {
     #[inline(always)]
     fn largest_i32(self, a: __m512i) -> i32 {
         avx512!(_mm512_reduce_max_epi32(a))
+    }
+    #[inline(always)]
+    fn opaque(self, a: __m512i) -> __m512i {
+        avx512!(opaque(a))
     }
 }
 

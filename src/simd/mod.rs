@@ -21,6 +21,7 @@ mod baseline;
 mod bytes;
 mod columns;
 mod dot;
+mod gauge;
 mod half;
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -33,6 +34,7 @@ pub use baseline::Baseline;
 pub use bytes::{DotI8, DotI8Op, dispatch_i8};
 pub use columns::Columns;
 pub use dot::{DotBf16Op, DotU8S8Op, dispatch_bf16, dispatch_u8s8};
+pub use gauge::{Gauge, GaugeOp, dispatch_gauge};
 pub use half::{bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};
 #[cfg(target_arch = "aarch64")]
 pub use neon::{Neon, NeonDotprod};
@@ -448,6 +450,8 @@ pub trait DotU8S8: Simd {
     fn larger_magnitude(self, top: Self::I32, x: Self::F32) -> Self::I32;
     /// The largest lane, none of them negative.
     fn largest_i32(self, a: Self::I32) -> i32;
+    /// The same bytes, of which the compiler forgets where they came from: a product with them is done as often as told.
+    fn opaque(self, a: Self::Bytes) -> Self::Bytes;
 }
 
 /// Tiers with a dot product of bfloat16 pairs into single-precision lanes.

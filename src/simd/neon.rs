@@ -41,6 +41,7 @@ macro_rules! neon {
 }
 
 mod bytes;
+mod gauge;
 
 macro_rules! implement_simd {
     ($token:ident, $tier:ident, $features:literal) => {
@@ -458,5 +459,11 @@ impl DotU8S8 for NeonDotprod {
     #[inline(always)]
     fn largest_i32(self, a: int32x4_t) -> i32 {
         neon!(vmaxvq_s32(a))
+    }
+    #[inline(always)]
+    fn opaque(self, mut a: uint8x16_t) -> uint8x16_t {
+        // SAFETY: there is no instruction; the register is said to be read and written.
+        unsafe { std::arch::asm!("/* {0:v} */", inout(vreg) a, options(nomem, nostack, preserves_flags)) }
+        a
     }
 }

@@ -62,7 +62,15 @@ impl Team {
         if threads.get() == 1 {
             return Ok(Self::single());
         }
-        let cpus: Vec<u32> = affinity().unwrap_or_default();
+        Self::pinned(threads, affinity().unwrap_or_default())
+    }
+
+    /// A team of a thread on each of `cpus`, none of them the caller's; of one thread where the list is empty.
+    pub fn on(cpus: &[u32]) -> std::io::Result<Self> {
+        Self::pinned(NonZeroUsize::new(cpus.len()).unwrap_or(NonZeroUsize::MIN), cpus.to_vec())
+    }
+
+    fn pinned(threads: NonZeroUsize, cpus: Vec<u32>) -> std::io::Result<Self> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads.get())
             .thread_name(|i| format!("perfkit-{i}"))
@@ -81,6 +89,12 @@ impl Team {
     #[must_use]
     pub const fn threads(&self) -> NonZeroUsize {
         self.threads
+    }
+
+    /// Whether its work runs on the thread that asks for it.
+    #[must_use]
+    pub const fn runs_here(&self) -> bool {
+        self.pool.is_none()
     }
 
     /// Runs `work(index)` for every index below `tasks`, spread over the team; returns when all are done.
@@ -148,6 +162,17 @@ mod tests {
             team.for_each_chunk(&mut data, NonZeroUsize::new(3).unwrap(), |i, chunk| chunk.fill(i));
             assert_eq!(data, [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]);
         }
+    }
+
+    #[test]
+    fn a_team_runs_on_the_cpus_it_was_given() {
+        let cpu = affinity().unwrap()[0];
+        let team = Team::on(&[cpu]).unwrap();
+        assert!(!team.runs_here());
+        let ran = AtomicUsize::new(usize::MAX);
+        team.broadcast(|_| ran.store(current_cpu().map_or(0, |cpu| cpu as usize), Ordering::Relaxed));
+        assert_eq!(ran.load(Ordering::Relaxed), cpu as usize);
+        assert_eq!(Team::on(&[]).unwrap().threads().get(), 1);
     }
 
     #[test]

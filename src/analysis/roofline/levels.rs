@@ -108,6 +108,29 @@ pub(super) fn of_benchmark(id: &str) -> Option<(Pattern, Level)> {
     plain.then_some((pattern, level))
 }
 
+/// What a `peak` benchmark measures, and whether it is the roof of its precision: multiply-adds and dot products are;
+/// sums, products and counted bits alone are told beside them. `None` for what is no peak of all cores alike.
+pub(super) fn of_peak(id: &str) -> Option<(String, bool)> {
+    let (operation, dtype) = id.strip_prefix("peak/")?.rsplit_once('-')?;
+    match operation {
+        "fma" | "dot" => Some((dtype.to_owned(), true)),
+        other if other.contains('-') => None,
+        other => Some((format!("{dtype} {other}"), false)),
+    }
+}
+
+/// The precision whose roof a `peak` benchmark is.
+#[must_use]
+pub fn peak_precision(id: &str) -> Option<String> {
+    of_peak(id).filter(|(_, roof)| *roof).map(|(dtype, _)| dtype)
+}
+
+/// Whether the outcome of a case is a roof that others are placed under.
+#[must_use]
+pub fn is_roof(case: &Case) -> bool {
+    of_benchmark(&case.benchmark).is_some() || peak_precision(&case.benchmark).is_some()
+}
+
 /// The smallest level that holds `working_set` bytes used by `threads` threads together: of caches that are not
 /// shared by all, each thread brings its own.
 #[must_use]

@@ -7,6 +7,7 @@
 //! Bytes are *core bytes* on both sides, of the case and of the `memory/*` case that is its roof. The rate of a
 //! ceiling is that of its fastest decile of samples (the machine undisturbed), the rate of a case that of its median.
 
+mod kinds;
 mod levels;
 mod physics;
 mod place;
@@ -16,7 +17,8 @@ mod tests;
 use crate::document::{Case, Document, Measurement};
 use crate::stats;
 
-pub use levels::{Level, Pattern, Wanted, level_of, wanted_ceilings};
+pub use kinds::{KindCeiling, OnKind, kinds};
+pub use levels::{Level, Pattern, Wanted, is_roof, level_of, peak_precision, wanted_ceilings};
 pub(super) use levels::{peak_of, roof_tier};
 pub use physics::rejected_ceilings;
 pub use place::{passed_ceilings, place};
@@ -41,7 +43,8 @@ pub struct Ceiling {
     pub name: String,
     /// `l1`, `l2`, `l3`, `dram` for a bandwidth.
     pub level: Option<String>,
-    /// `read`, `write`, `copy`, `triad` for a bandwidth; the precision (`f32`, `u8s8s32`, `bf16`) for a peak.
+    /// `read`, `write`, `copy`, `triad` for a bandwidth; the precision (`f32`, `u8s8s32`, `bf16`) for a peak, and the
+    /// operation where it is a lesser one (`f32 add`).
     pub what: String,
     /// Bytes or operations per second.
     pub per_second: f64,
@@ -110,12 +113,13 @@ fn ceiling_of(measurement: &Measurement) -> Option<Ceiling> {
             per_second: measurement.cost.core_bytes / seconds,
         });
     }
-    (case.family() == "peak" && measurement.cost.flops > 0.0).then(|| Ceiling {
+    let (what, _) = levels::of_peak(&case.benchmark)?;
+    (measurement.cost.flops > 0.0).then(|| Ceiling {
         case: case.clone(),
         kind: CeilingKind::Compute,
-        name: format!("{} peak, {tier}, {threads}", case.dtype()),
+        name: format!("{what} peak, {tier}, {threads}"),
         level: None,
-        what: case.dtype().to_owned(),
+        what,
         per_second: measurement.cost.flops / seconds,
     })
 }

@@ -53,7 +53,8 @@ fn operations_per_cycle(tier: Tier, dtype: &str) -> Option<f64> {
         Tier::Neon | Tier::NeonDotprod => (4.0, 4.0),
     };
     let operations = match dtype {
-        "f64" => 1.0,
+        "f64" | "f32 add" | "f32 mul" => 1.0,
+        "f64 add" | "f64 mul" => 0.5,
         "f32" => 2.0,
         "bf16" | "bf16f32" => 4.0,
         "u8s8s32" | "s8s8s32" | "s8t2s32" | "u8s8f32" => 8.0,

@@ -26,6 +26,8 @@ pub enum Number {
     Factor,
     /// As a duration.
     Seconds,
+    /// As a size in bytes.
+    Bytes,
 }
 
 impl Number {
@@ -38,6 +40,8 @@ impl Number {
             Self::Factor => format!("{} \u{d7}", plain(value)),
             Self::Seconds if value == 0.0 => "0".to_owned(),
             Self::Seconds => short(units::seconds(value)),
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
+            Self::Bytes => units::bytes(value as u64),
         }
     }
 }

@@ -10,6 +10,7 @@ mod compared;
 mod files;
 mod inline;
 mod labels;
+mod latency;
 mod palette;
 mod roofline;
 mod scene;
@@ -18,6 +19,7 @@ pub use axis::{Axis, Number, Scale};
 pub(super) use charts::STAGES;
 pub use charts::{bandwidth, fractions, speedups, stages, throughput_by_batch, throughput_by_sequence};
 pub use compared::comparison;
+pub use latency::latency;
 pub use palette::{Ink, Marker};
 pub use roofline::{roofline, roofline_at, thread_counts};
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{Axis, Data, Emphasis, Figure, Ink, Line, Marker, Number, Point, Series};
-use crate::analysis::roofline::{Ceiling, CeilingKind, Placement};
+use crate::analysis::roofline::{Ceiling, CeilingKind, Placement, is_roof};
 use crate::document::Document;
 use crate::render::facts::{Facts, usable};
 use crate::render::words;
@@ -63,8 +63,11 @@ fn draw(facts: &Facts<'_>, threads: usize) -> Figure {
         Some((c.what != "read", level))
     });
     let memory = one_a_level(memory);
-    let peaks =
-        facts.best_ceilings(CeilingKind::Compute, |c| at_threads(c).then(|| (c.what.clone(), c.case.tier)));
+    let peaks = facts.best_ceilings(CeilingKind::Compute, |c| {
+        // Sums and products alone, and a precision that no kernel here has, bound nothing that is drawn.
+        let bounds = is_roof(&c.case) && c.what != "f64";
+        (at_threads(c) && bounds).then(|| (c.what.clone(), c.case.tier))
+    });
     let points: Vec<(f64, f64)> =
         facts.placements.iter().filter(|p| p.case.threads.get() == threads).filter_map(position).collect();
     let extent = extent(&memory, &peaks, &points);

@@ -1,12 +1,10 @@
-//! Ceilings, the roofline, and the kernels under it.
+//! The roofline, and the kernels under it.
 
 use super::{Block, Cell, Section, Table, Tone, number_column, words_column};
 use crate::analysis::roofline::{CeilingKind, Placement};
-use crate::document::Measurement;
 use crate::render::facts::{Facts, Work};
 use crate::render::figure;
 use crate::render::words;
-use crate::stats;
 use crate::units;
 
 /// The pictures of roofs and points.
@@ -175,144 +173,4 @@ fn against_peer(facts: &Facts<'_>, work: &Work<'_>) -> Cell {
     let median = |placement: &Placement| facts.time(&placement.case).map(|time| time.median);
     let ratio = work.peer.and_then(|peer| Some(median(peer)? / median(work.best)?));
     Cell::maybe(ratio, words::factor)
-}
-
-/// The measured roofs.
-pub(super) fn ceilings(facts: &Facts<'_>) -> Option<Section> {
-    let mut tables = Vec::new();
-    if let Some(table) = bandwidths(facts) {
-        let picture = figure::bandwidth(facts.document);
-        if !picture.is_empty() {
-            tables.push(Block::Figure(Box::new(picture)));
-        }
-        tables.push(Block::Table(table));
-    }
-    tables.extend(latencies(facts).map(Block::Table));
-    tables.extend(peaks(facts).map(Block::Table));
-    (!tables.is_empty()).then(|| Section {
-        id: "ceilings",
-        title: "Ceilings".to_owned(),
-        lead: Some(
-            "Measured like any other case, before the kernels; the best of the footprints and implementations of each is the \
-             roof."
-                .to_owned(),
-        ),
-        blocks: tables,
-    })
-}
-
-/// A row a level, tier and thread count, a column a pattern.
-fn bandwidths(facts: &Facts<'_>) -> Option<Table> {
-    const PATTERNS: [&str; 4] = ["read", "write", "copy", "triad"];
-    let of_kind = || facts.ceilings.iter().filter(|c| c.kind == CeilingKind::Bandwidth);
-    let mut keys: Vec<_> = of_kind()
-        .map(|c| (level_rank(c.level.as_deref()), c.case.threads, std::cmp::Reverse(c.case.tier)))
-        .collect();
-    keys.sort();
-    keys.dedup();
-    let rows: Vec<Vec<Cell>> = keys
-        .iter()
-        .map(|key| {
-            let here = || {
-                of_kind().filter(|c| {
-                    (level_rank(c.level.as_deref()), c.case.threads, std::cmp::Reverse(c.case.tier)) == *key
-                })
-            };
-            let level = here().next().and_then(|c| c.level.clone()).unwrap_or_default();
-            let mut row = vec![
-                Cell::text(level.to_uppercase()),
-                Cell::text(key.2.0.to_string()),
-                Cell::number(key.1.get() as f64, key.1.to_string()),
-            ];
-            row.extend(PATTERNS.iter().map(|pattern| {
-                let rates = here().filter(|c| c.what == *pattern).map(|c| c.per_second);
-                Cell::maybe(rates.reduce(f64::max), units::bytes_per_second)
-            }));
-            row
-        })
-        .collect();
-    let mut columns = vec![words_column("Level", 0), words_column("Tier", 0), number_column("Threads", 0)];
-    columns.extend(["Read", "Write", "Copy", "Triad"].map(|pattern| number_column(pattern, 0)));
-    (!rows.is_empty()).then(|| Table {
-        caption: "Bandwidth by memory level: bytes that the core asks for".to_owned(),
-        columns,
-        rows,
-        folded: false,
-    })
-}
-
-/// A row a footprint, a column a size of pages.
-fn latencies(facts: &Facts<'_>) -> Option<Table> {
-    const PAGES: [&str; 2] = ["huge-pages", "small-pages"];
-    let chases = || facts.document.measured().filter(|m| m.case.family() == "latency");
-    let mut footprints: Vec<usize> = chases().map(|m| m.case.shape.count(0)).collect();
-    footprints.sort_unstable();
-    footprints.dedup();
-    let rows = footprints.iter().map(|&bytes| {
-        let mut row = vec![Cell::number(bytes as f64, units::bytes(bytes as u64))];
-        row.extend(PAGES.map(|pages| {
-            let on = |m: &&Measurement| m.case.implementation == pages && m.case.shape.count(0) == bytes;
-            let load = chases().find(on).and_then(seconds_per_load);
-            Cell::maybe(load, units::seconds)
-        }));
-        row
-    });
-    let rows: Vec<Vec<Cell>> = rows.collect();
-    (!rows.is_empty()).then(|| Table {
-        caption:
-            "Latency: one load that the next one waits for, by the bytes that are walked in random order"
-                .to_owned(),
-        columns: vec![
-            number_column("Footprint", 0),
-            number_column("Huge pages", 0),
-            number_column("Ordinary pages", 0),
-        ],
-        rows,
-        folded: false,
-    })
-}
-
-fn seconds_per_load(measurement: &Measurement) -> Option<f64> {
-    let loads = measurement.facts.get("loads").filter(|&&loads| loads > 0.0)?;
-    Some(stats::median(&measurement.seconds.samples)? / loads)
-}
-
-fn level_rank(level: Option<&str>) -> (u8, Option<&str>) {
-    let rank = match level {
-        Some("l1") => 1,
-        Some("l2") => 2,
-        Some("l3") => 3,
-        Some("dram") => 8,
-        Some(_) => 7,
-        None => 9,
-    };
-    (rank, level)
-}
-
-fn peaks(facts: &Facts<'_>) -> Option<Table> {
-    let rows: Vec<Vec<Cell>> = facts
-        .ceilings
-        .iter()
-        .filter(|c| c.kind == CeilingKind::Compute)
-        .map(|c| {
-            let threads = c.case.threads;
-            vec![
-                Cell::text(&*c.what),
-                Cell::text(c.case.tier.to_string()),
-                Cell::number(threads.get() as f64, threads.to_string()),
-                Cell::number(c.per_second, words::operations_per_second(c.per_second, &c.what)),
-            ]
-        })
-        .collect();
-    (!rows.is_empty()).then(|| Table {
-        caption: "Arithmetic peaks".to_owned(),
-        columns: vec![
-            words_column("Precision", 0),
-            words_column("Tier", 0),
-            number_column("Threads", 0),
-            number_column("Peak", 0),
-        ],
-        rows,
-        folded: false,
-    })
 }

@@ -3,6 +3,7 @@
 //! A [`Page`] has a headline and sections; a section has blocks. What is decided here (which facts, which columns, which
 //! words) is the same in a terminal, in Markdown and in HTML; how it looks is the writer's.
 
+mod ceilings;
 pub(super) mod compared;
 mod condition;
 pub(super) mod judged;
@@ -241,7 +242,7 @@ pub fn page(document: &Document, extras: &Extras<'_>) -> Page {
         kernel::kernels(&facts),
         peers::peers(document),
         pipeline::pipeline(&facts),
-        kernel::ceilings(&facts),
+        ceilings::ceilings(&facts),
         Some(machine::machine(&document.machine)),
         Some(condition::conditions(document)),
         condition::omitted(document),
@@ -271,7 +272,7 @@ pub fn machine_section(machine: &Machine) -> Section {
 /// The section about the measured roofs.
 #[must_use]
 pub fn ceilings_section(document: &Document) -> Option<Section> {
-    kernel::ceilings(&Facts::of(document))
+    ceilings::ceilings(&Facts::of(document))
 }
 
 /// The section about the kernels under their roofs.

@@ -33,13 +33,25 @@ impl Schedule {
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of cases are small")]
     pub fn expected_seconds(&self, plan: &Plan) -> f64 {
-        let each = plan.expected_seconds() + PREPARE_SECONDS;
+        let each = |plan: &Plan| plan.expected_seconds() + PREPARE_SECONDS;
+        let ceilings = self.ceilings.iter().chain(self.roofs());
         let once = self.cases.len() + self.offered.len() + self.contestants().count();
-        (2 * self.ceilings.len() + once) as f64 * each
+        ceilings.map(|case| each(plan_of(case, plan))).sum::<f64>() + once as f64 * each(plan)
     }
 }
 
+/// How a case is sampled under a plan. A ceiling is the fastest tenth of its samples and the roofs are measured twice: so
+/// much as narrows the interval of a median adds nothing to it.
+pub(super) fn plan_of<'p>(case: &Case, plan: &'p Plan) -> &'p Plan {
+    if *plan == Plan::FULL && roofline::is_ceiling(case) { &Plan::DEFAULT } else { plan }
+}
+
 impl Schedule {
+    /// The ceilings that cases are placed under: those are measured again at the end.
+    pub fn roofs(&self) -> impl Iterator<Item = &Case> {
+        self.ceilings.iter().filter(|case| roofline::is_roof(case))
+    }
+
     /// The cases of all contests.
     pub fn contestants(&self) -> impl Iterator<Item = &Case> {
         self.contests.iter().flat_map(|contest| &contest.contestants).map(|contestant| &contestant.case)
@@ -172,13 +184,18 @@ fn needed_ceilings(case: &Case, cost: &Cost, machine: &Machine) -> Vec<Case> {
         for benchmark in catalog::benchmarks() {
             let tier = match &wanted {
                 Wanted::Bandwidth { benchmark: id, tier } if id == benchmark.id() => *tier,
-                Wanted::Peak { dtype, tier } if is_peak_of(benchmark.id(), dtype) => *tier,
+                Wanted::Peak { dtype, tier }
+                    if roofline::peak_precision(benchmark.id()).as_ref() == Some(dtype) =>
+                {
+                    *tier
+                }
                 Wanted::Bandwidth { .. } | Wanted::Peak { .. } => continue,
             };
             let usable = benchmark.card().implementations.iter().filter(|i| {
                 i.tiers.contains(&tier)
                     && tier.is_available()
                     && (case.threads == NonZeroUsize::MIN || i.threads == catalog::Threading::Parallel)
+                    && benchmark.usual(machine, i, Extensiveness::Quick)
             });
             for implementation in usable {
                 let shapes = benchmark.shapes(machine, Extensiveness::Quick).into_iter();
@@ -195,10 +212,6 @@ fn needed_ceilings(case: &Case, cost: &Cost, machine: &Machine) -> Vec<Case> {
         }
     }
     cases
-}
-
-fn is_peak_of(id: &str, dtype: &str) -> bool {
-    id.starts_with("peak/") && id.rsplit_once('-').is_some_and(|(_, own)| own == dtype)
 }
 
 #[cfg(test)]
@@ -234,10 +247,15 @@ mod tests {
     }
 
     #[test]
-    fn peaks_are_found_by_their_precision() {
-        assert!(is_peak_of("peak/fma-f32", "f32"));
-        assert!(!is_peak_of("peak/dot-bf16", "f32"));
-        assert!(!is_peak_of("pool/mean-f32", "f32"));
+    fn a_precision_has_one_roof() {
+        let of = |dtype: &str| {
+            let peaks = catalog::benchmarks().map(|b| b.id().to_owned());
+            peaks.filter(|id| roofline::peak_precision(id).as_deref() == Some(dtype)).collect::<Vec<_>>()
+        };
+        assert_eq!(of("f32"), ["peak/fma-f32"]);
+        assert_eq!(of("f64"), ["peak/fma-f64"]);
+        assert_eq!(of("u8s8s32"), ["peak/dot-u8s8s32"]);
+        assert!(of("bits").is_empty());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 /// Counts the bits of each quadword by looking up the counts of its nibbles.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-fn by_shuffle(x: __m512i) -> __m512i {
+pub(super) fn by_shuffle(x: __m512i) -> __m512i {
     let nibble_counts = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
     let low_nibble = _mm512_set1_epi8(0x0F);
     let low = _mm512_shuffle_epi8(nibble_counts, _mm512_and_si512(x, low_nibble));
@@ -16,7 +16,7 @@ fn by_shuffle(x: __m512i) -> __m512i {
 /// Counts the bits of each quadword by the instruction.
 #[target_feature(enable = "avx512f,avx512vpopcntdq")]
 #[inline]
-fn by_instruction(x: __m512i) -> __m512i {
+pub(super) fn by_instruction(x: __m512i) -> __m512i {
     _mm512_popcnt_epi64(x)
 }
 
