@@ -20,11 +20,13 @@ pub fn gemm_crossover(tier: Tier) -> Result<Crossover, TierUnavailable> {
     if let Some((_, crossover)) = measured.iter().find(|(of, _)| *of == tier) {
         return Ok(*crossover);
     }
-    // One operand of each kind; the large one's rows are a page apart.
+    // One operand of each kind.
     let crossover = Crossover {
+        small: pays_from(tier, [64, 72, 72])?,
         aligned: pays_from(tier, [48, 256, 256])?,
         ragged: pays_from(tier, [48, 257, 257])?,
-        large: pays_from(tier, [24, 512, 1024])?,
+        large: pays_from(tier, [24, 512, 1000])?,
+        competing: pays_from(tier, [24, 512, 1024])?,
     };
     measured.push((tier, crossover));
     Ok(crossover)

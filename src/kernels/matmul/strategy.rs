@@ -2,8 +2,8 @@
 //!
 //! Packing reads and writes B once, whatever the rows of A; what it brings grows with them. So there is a number of rows
 //! from which it pays, and it depends on how B lies: one in a near cache whose rows are whole vectors is read as fast as
-//! a packed one; rows that begin anywhere cost a second cache line a load; and of one beyond the near caches, whose rows
-//! are pages apart, neither prefetchers nor cache sets make much.
+//! a packed one; rows that begin anywhere cost a second cache line a load; and of one beyond the near caches, prefetchers
+//! make little, and caches less where the rows are a power of two apart.
 
 use super::Layout;
 
@@ -32,29 +32,42 @@ pub struct Unpacked<'a> {
 /// Rows of A from which packing B pays, by how B lies; measured, since it depends on the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Crossover {
-    /// Of a B within the near caches whose rows are whole cache lines.
+    /// Of a B within the first-level cache.
+    pub small: usize,
+    /// Of one within the near caches whose rows are whole cache lines.
     pub aligned: usize,
     /// Of one within the near caches whose rows are not.
     pub ragged: usize,
     /// Of a larger one.
     pub large: usize,
+    /// Of a larger one whose rows compete for few sets of a cache.
+    pub competing: usize,
 }
 
 /// Elements of a cache line.
 const LINE: usize = 16;
 
+/// Bytes that lie so far apart share a quarter of the sets of a first-level cache of 64 sets, or fewer.
+const COMPETING_BYTES: usize = 1 << 10;
+
 impl Crossover {
+    /// Bytes of B up to which it is within a first-level cache of 48 KiB, with the rows of A and C of a tile.
+    pub const SMALL_BYTES: usize = 32 << 10;
+
     /// Bytes of B up to which it is within the near caches: half of a second-level cache of 1 MiB.
     pub const NEAR_BYTES: usize = 512 << 10;
 
     /// What is faster for a product with `m` rows.
     #[must_use]
     pub const fn choose(&self, m: usize, b: &Unpacked<'_>) -> Strategy {
+        let bytes = b.k.saturating_mul(b.n).saturating_mul(size_of::<f32>());
         let pays_from = match b.layout {
             Layout::NxK => 0,
-            Layout::KxN if b.k.saturating_mul(b.n) > Self::NEAR_BYTES / size_of::<f32>() => self.large,
-            Layout::KxN if b.n.is_multiple_of(LINE) => self.aligned,
-            Layout::KxN => self.ragged,
+            Layout::KxN if bytes <= Self::SMALL_BYTES => self.small,
+            Layout::KxN if bytes <= Self::NEAR_BYTES && b.n.is_multiple_of(LINE) => self.aligned,
+            Layout::KxN if bytes <= Self::NEAR_BYTES => self.ragged,
+            Layout::KxN if (b.n * size_of::<f32>()).is_multiple_of(COMPETING_BYTES) => self.competing,
+            Layout::KxN => self.large,
         };
         if m >= pays_from { Strategy::Packing } else { Strategy::Direct }
     }
@@ -88,11 +101,16 @@ mod tests {
 
     #[test]
     fn the_choice_follows_how_the_operand_lies() {
-        let crossover = Crossover { aligned: usize::MAX, ragged: 100, large: 30 };
+        let crossover = Crossover { small: 2000, aligned: usize::MAX, ragged: 100, large: 40, competing: 30 };
         let choose = |m, k, n, layout| crossover.choose(m, &Unpacked { values: &[], k, n, layout });
-        assert_eq!(choose(2048, 64, 64, Layout::KxN), Strategy::Direct);
-        assert_eq!(choose(99, 65, 65, Layout::KxN), Strategy::Direct);
-        assert_eq!(choose(100, 65, 65, Layout::KxN), Strategy::Packing);
+        assert_eq!(choose(1999, 64, 64, Layout::KxN), Strategy::Direct);
+        assert_eq!(choose(1999, 65, 65, Layout::KxN), Strategy::Direct);
+        assert_eq!(choose(2000, 65, 65, Layout::KxN), Strategy::Packing);
+        assert_eq!(choose(2048, 128, 128, Layout::KxN), Strategy::Direct);
+        assert_eq!(choose(99, 128, 129, Layout::KxN), Strategy::Direct);
+        assert_eq!(choose(100, 128, 129, Layout::KxN), Strategy::Packing);
+        assert_eq!(choose(39, 1024, 1000, Layout::KxN), Strategy::Direct);
+        assert_eq!(choose(40, 1024, 1000, Layout::KxN), Strategy::Packing);
         assert_eq!(choose(30, 1024, 1024, Layout::KxN), Strategy::Packing);
         assert_eq!(choose(29, 1024, 1024, Layout::KxN), Strategy::Direct);
         assert_eq!(choose(1, 8, 8, Layout::NxK), Strategy::Packing);
