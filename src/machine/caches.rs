@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::cpuinfo::Cpuinfo;
 use super::root::Root;
 use super::topology::CPUS;
-use crate::document::{Cache, CacheType};
+use crate::document::{Cache, CacheType, UnplacedCache};
 use crate::units::CpuList;
 
 /// What tells instances apart.
@@ -38,6 +39,56 @@ pub(super) fn read(root: &Root, online: &CpuList) -> Instances {
         }
     }
     instances
+}
+
+/// Caches that are named without their CPUs: IBM Z's kernel writes those that several cores share into
+/// `/proc/cpuinfo` alone, SPARC's writes sizes for each CPU.
+pub(super) fn unplaced(root: &Root, info: &Cpuinfo<'_>, online: &CpuList) -> Vec<UnplacedCache> {
+    let mut caches: Vec<UnplacedCache> = (0..16)
+        .map_while(|n| info.first(&format!("cache{n}")))
+        .filter(|line| line.contains("scope=Shared"))
+        .filter_map(z_cache)
+        .collect();
+    let sparc = [
+        (1, CacheType::Data, "l1_dcache"),
+        (1, CacheType::Instruction, "l1_icache"),
+        (2, CacheType::Unified, "l2_cache"),
+    ];
+    let Some(first) = online.first() else { return caches };
+    for (level, kind, name) in sparc {
+        let file =
+            |what: &str| root.parse::<u64>(&format!("{CPUS}/cpu{first}/{name}_{what}")).filter(|&n| n > 0);
+        if let Some(size) = file("size") {
+            caches.push(UnplacedCache {
+                level,
+                kind,
+                size_bytes: Some(size),
+                line_bytes: file("line_size"),
+                ways: None,
+            });
+        }
+    }
+    caches
+}
+
+/// `level=3 type=Unified scope=Shared size=65536K line_size=256 associativity=16`
+fn z_cache(line: &str) -> Option<UnplacedCache> {
+    let value =
+        |key: &str| line.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+    let kind = match value("type")? {
+        "Data" => CacheType::Data,
+        "Instruction" => CacheType::Instruction,
+        "Unified" => CacheType::Unified,
+        _ => return None,
+    };
+    let count = |key: &str| value(key)?.parse::<u64>().ok().filter(|&n| n > 0);
+    Some(UnplacedCache {
+        level: value("level")?.parse().ok()?,
+        kind,
+        size_bytes: value("size").and_then(parse_size),
+        line_bytes: count("line_size"),
+        ways: count("associativity"),
+    })
 }
 
 fn instance(root: &Root, folder: &str, cpu: u32, online: &CpuList) -> Option<(InstanceKey, Geometry)> {
@@ -122,5 +173,9 @@ mod tests {
         ] {
             assert_eq!(parse_size(text), size, "{text}");
         }
+        let line = "level=4 type=Unified scope=Shared size=491520K line_size=256 associativity=30";
+        let cache = z_cache(line).unwrap();
+        assert_eq!((cache.level, cache.size_bytes, cache.ways), (4, Some(480 << 20), Some(30)));
+        assert_eq!(z_cache("level=x type=Unified"), None);
     }
 }
