@@ -110,7 +110,7 @@ pub struct Limits {
     pub memory_limit_bytes: Option<u64>,
     /// Cores among the allowed CPUs.
     pub allowed_cores: Option<usize>,
-    /// Packages among the allowed CPUs.
+    /// Packages whose CPUs or memory the process may use.
     pub allowed_packages: Option<usize>,
     /// NUMA nodes that the process may take memory from.
     pub allowed_nodes: Option<CpuList>,

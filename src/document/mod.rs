@@ -27,7 +27,9 @@ pub use gpu::{Gpu, GpuClocks, GpuPcie, NowMax};
 pub use machine::*;
 pub use memory::{HugePages, Memory, MemoryModule, MemoryTier, Numa, NumaNode, SideCache};
 pub use pattern::{CasePattern, PatternError};
-pub use processor::{Cache, CacheKnee, CacheType, CoreKind, Cpu, Frequency, Isa, LoadedClock, UnplacedCache};
+pub use processor::{
+    Cache, CacheInstance, CacheKnee, CacheType, CoreKind, Cpu, Frequency, Isa, LoadedClock, UnplacedCache,
+};
 pub use results::{
     Conditions, Document, Latency, Measurement, Omission, Origin, Outcome, Peer, Run, SampleSeconds,
 };

@@ -38,6 +38,10 @@ pub struct Cpu {
     pub cores: Option<usize>,
     /// Hardware threads.
     pub threads: Option<usize>,
+    /// The CPUs of each package.
+    pub package_cpus: Vec<CpuList>,
+    /// The CPUs of each core.
+    pub core_cpus: Vec<CpuList>,
     /// The online CPUs.
     pub online_cpus: CpuList,
     /// Kinds of cores, one entry where all are alike.
@@ -46,6 +50,8 @@ pub struct Cpu {
     pub caches: Vec<Cache>,
     /// How the latency of loads confirms their sizes (`detect --measure`).
     pub knees: Option<Vec<CacheKnee>>,
+    /// Every cache of data with its CPUs.
+    pub cache_instances: Vec<CacheInstance>,
     /// Caches that the system names without saying which CPUs share them.
     pub unplaced_caches: Vec<UnplacedCache>,
     /// The tiers that kernels may use.
@@ -130,6 +136,21 @@ pub struct Cache {
     pub count: usize,
     /// Online hardware threads that share one instance.
     pub shared_by_threads: usize,
+}
+
+/// One cache with the CPUs that share it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct CacheInstance {
+    /// 1 is nearest to the core.
+    pub level: u32,
+    /// What it holds.
+    #[serde(rename = "type")]
+    pub kind: CacheType,
+    /// Its size.
+    pub size_bytes: Option<u64>,
+    /// Its online CPUs.
+    pub cpus: CpuList,
 }
 
 /// A cache whose sharing is not told.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::cpuinfo::Cpuinfo;
 use super::root::Root;
 use super::topology::CPUS;
-use crate::document::{Cache, CacheType, UnplacedCache};
+use crate::document::{Cache, CacheInstance, CacheType, UnplacedCache};
 use crate::units::CpuList;
 
 /// What tells instances apart.
@@ -145,6 +145,20 @@ pub(super) fn summarize(instances: &Instances) -> Vec<Cache> {
         .collect();
     caches.sort_by_key(|cache| (cache.level, cache.kind, std::cmp::Reverse(cache.size_bytes)));
     caches
+}
+
+/// The caches that hold data, by level and first CPU.
+pub(super) fn of_data(instances: &Instances) -> Vec<CacheInstance> {
+    let of_data = instances.iter().filter(|(key, _)| key.kind != CacheType::Instruction);
+    let instance = |(key, geometry): (&InstanceKey, &Geometry)| CacheInstance {
+        level: key.level,
+        kind: key.kind,
+        size_bytes: geometry.size_bytes,
+        cpus: key.cpus.clone(),
+    };
+    let mut all: Vec<CacheInstance> = of_data.map(instance).collect();
+    all.sort_by_key(|cache| (cache.level, cache.cpus.first()));
+    all
 }
 
 /// The sizes of a CPU's caches of level 1, by type: they differ between kinds of cores. The levels above may differ

@@ -277,7 +277,11 @@ fn parse_cpu_max(text: &str) -> Result<Option<f64>, &'static str> {
 }
 
 fn quota_v1(root: &Root, folder: &str) -> Result<Option<f64>, String> {
-    let Some(text) = root.text(&format!("{folder}/cpu.cfs_quota_us")) else { return Ok(None) };
+    let path = format!("{folder}/cpu.cfs_quota_us");
+    if root.bytes(&path).is_none() {
+        return Ok(None);
+    }
+    let text = root.text(&path).ok_or("cpu.cfs_quota_us is empty")?;
     let quota: i64 = text.parse().map_err(|_| "cpu.cfs_quota_us is no number".to_owned())?;
     let Ok(quota) = u64::try_from(quota) else { return Ok(None) };
     let period = root

@@ -136,6 +136,8 @@ pub(super) fn describe(parts: Parts, findings: &mut Findings) -> Cpu {
     cpu.books = findings.keep("cpu.books", topology.books, of_z);
     let cores = findings.keep("cpu.cores", topology.cores, hidden);
     cpu.cores = cores.as_ref().map(BTreeSet::len);
+    cpu.core_cpus = by_first(cores.iter().flatten());
+    cpu.package_cpus = by_first(topology.package_sets.iter());
     let online =
         findings.keep("cpu.online_cpus", topology.online, "nothing names the CPUs").unwrap_or_default();
     cpu.threads = (!online.is_empty()).then_some(online.len());
@@ -148,6 +150,7 @@ pub(super) fn describe(parts: Parts, findings: &mut Findings) -> Cpu {
         findings.known("cpu.caches", Fact::reported((), cache_source));
     }
     cpu.caches = caches::summarize(&instances);
+    cpu.cache_instances = caches::of_data(&instances);
     if !unplaced.is_empty() {
         findings.known("cpu.unplaced_caches", Fact::reported((), "procfs"));
     }
@@ -169,6 +172,13 @@ pub(super) fn describe(parts: Parts, findings: &mut Findings) -> Cpu {
         .unwrap_or_else(|| vec![Tier::Baseline]);
     cpu.online_cpus = online;
     cpu
+}
+
+/// Sets in the order of their first CPUs.
+fn by_first<'a>(sets: impl Iterator<Item = &'a CpuList>) -> Vec<CpuList> {
+    let mut sets: Vec<CpuList> = sets.cloned().collect();
+    sets.sort_by_key(CpuList::first);
+    sets
 }
 
 fn describe_identity(cpu: &mut Cpu, identity: Identity, findings: &mut Findings) {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::cgroup;
 use super::findings::{Fact, Findings};
+use super::numa;
 use super::root::Root;
 use crate::document::Limits;
 use crate::units::CpuList;
@@ -63,12 +64,19 @@ pub(super) fn read(
     let no_counter = "no control group of this process counts them";
     #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a group's life, for people")]
     let throttled_seconds = groups.throttled_nanoseconds.map(|n| Fact::reported(n as f64 / 1e9, "cgroup"));
+    // A package counts whose CPUs or whose memory may be used.
+    let nodes = allowed_nodes(root, groups.nodes);
+    let near = nodes.as_ref().map(|nodes| numa::cpus_of(root, &nodes.value)).unwrap_or_default();
+    let reachable =
+        |set: &&CpuList| !set.intersection(&allowed).is_empty() || !set.intersection(&near).is_empty();
+    let packages = machine.packages.iter().filter(reachable).count();
+    let packages = (packages > 0).then(|| Fact::inferred(packages, "limits"));
     Limits {
         allowed_cores: findings.keep("limits.allowed_cores", among(machine.cores), hidden),
-        allowed_packages: findings.keep("limits.allowed_packages", among(machine.packages), hidden),
+        allowed_packages: findings.keep("limits.allowed_packages", packages, hidden),
         allowed_nodes: findings.keep(
             "limits.allowed_nodes",
-            allowed_nodes(root, groups.nodes),
+            nodes,
             "neither the control groups nor the status of the process names nodes",
         ),
         quota_periods: findings.keep("limits.quota_periods", counted(groups.periods), no_counter),

@@ -32,6 +32,14 @@ pub(super) fn read(root: &Root, online: &CpuList, findings: &mut Findings) -> Nu
     }
 }
 
+/// The CPUs of some nodes.
+pub(super) fn cpus_of(root: &Root, nodes: &CpuList) -> CpuList {
+    let of =
+        |node: u32| root.cpus(&format!("{NODES}/node{node}/cpulist"), &format!("{NODES}/node{node}/cpumap"));
+    let lists: Vec<CpuList> = nodes.iter().take(1024).filter_map(of).collect();
+    lists.iter().flat_map(CpuList::iter).collect()
+}
+
 /// What the system says of a node. The firmware's promises hold for its nearest CPUs, in MB/s and nanoseconds.
 fn detail(root: &Root, id: u32, online: &CpuList) -> NumaNode {
     let folder = format!("{NODES}/node{id}");

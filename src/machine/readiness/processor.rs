@@ -140,7 +140,14 @@ pub(super) fn clocksource(evidence: &Evidence<'_>) -> Option<Answer> {
             format!("{source}: a reading costs microseconds or is coarse; short cases cannot be timed"),
             remedy("boot with clocksource=tsc tsc=reliable"),
         ),
-        other => (Warn, format!("{other}: a reading may need a system call"), None),
+        other => {
+            let detail = format!("{other}: a reading may need a system call");
+            (
+                Warn,
+                detail,
+                remedy("boot with clocksource=tsc tsc=reliable   (where the hypervisor offers it)"),
+            )
+        }
     })
 }
 

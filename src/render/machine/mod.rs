@@ -275,7 +275,10 @@ fn memory(machine: &Machine) -> Vec<String> {
     let parts: Vec<String> = [Some(total), nodes, pages, huge].into_iter().flatten().collect();
     let mut lines = vec![parts.join(", ")];
     let pools = memory.huge_pages.pools.iter().filter(|(_, count)| **count > 0);
-    lines.extend(pools.map(|(size, count)| format!("{count} huge pages of {} reserved", bytes(*size))));
+    lines.extend(pools.map(|(size, count)| {
+        let pages = if *count == 1 { "page" } else { "pages" };
+        format!("{count} huge {pages} of {} reserved", bytes(*size))
+    }));
     let mut modules: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
     for module in memory.modules.iter().flatten() {
         let size = module.size_bytes.map_or_else(|| "?".to_owned(), bytes);

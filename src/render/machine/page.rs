@@ -17,7 +17,7 @@ impl Page {
     }
 
     pub(super) fn line(&mut self, text: &str, code: &str) {
-        let painted = self.paint(text, code);
+        let painted = self.paint(&printable(text), code);
         self.text.push_str(&painted);
         self.text.push('\n');
     }
@@ -55,15 +55,18 @@ impl Page {
                 ReadinessVerdict::Warn => ("warn", "33"),
                 ReadinessVerdict::Bad => ("bad", "31"),
             };
-            let mut head =
-                format!("  {}  {:<column$}  ", self.paint(&format!("{word:<4}"), code), check.check);
+            let mut head = format!(
+                "  {}  {:<column$}  ",
+                self.paint(&format!("{word:<4}"), code),
+                printable(&check.check)
+            );
             for line in wrap(&check.detail, room) {
                 self.text.push_str(&format!("{head}{line}\n"));
                 head = " ".repeat(10 + column);
             }
             if let Some(remedy) = &check.remedy {
                 // A command is not wrapped: it is there to be copied.
-                let arrow = self.paint(&format!("-> {remedy}"), "2");
+                let arrow = self.paint(&format!("-> {}", printable(remedy)), "2");
                 self.text.push_str(&format!("{:10}{arrow}\n", ""));
             }
         }
@@ -78,15 +81,29 @@ impl Page {
         for (field, value) in rows {
             let mut field = field;
             for line in wrap(&value, room) {
-                self.text.push_str(&format!("  {field:<FIELD$} {line}\n"));
+                self.text.push_str(&format!("  {:<FIELD$} {line}\n", printable(field)));
                 field = "";
             }
         }
     }
 }
 
+/// `text` without what would drive a terminal or turn the direction of writing: files of other machines may hold it.
+fn printable(text: &str) -> std::borrow::Cow<'_, str> {
+    let harmful = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if text.contains(harmful) {
+        text.chars().map(|c| if harmful(c) { ' ' } else { c }).collect::<String>().into()
+    } else {
+        text.into()
+    }
+}
+
 /// `text` in lines of at most `width` characters, broken between words; a longer word stands alone.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let text = &*printable(text);
     if text.chars().count() <= width {
         return vec![text.to_owned()];
     }
