@@ -319,9 +319,12 @@ mod tests {
         deeper.write(&mut bytes).unwrap();
         std::fs::write(&path, &bytes).unwrap();
         assert_eq!(Archive::open(&path).unwrap(), whole);
-        for cut in [0, 5, 20, bytes.len() / 2, bytes.len() - 9] {
+        std::fs::write(&path, &bytes[..20]).unwrap();
+        assert!(Archive::open(&path).is_err());
+        for cut in 0..bytes.len() {
             std::fs::write(&path, &bytes[..cut]).unwrap();
-            assert!(Archive::open(&path).is_err(), "{cut}");
+            // What follows the last entry may be missing; an entry may not.
+            assert!(Archive::open(&path).map_or(true, |read| read == whole), "{cut}");
         }
     }
 

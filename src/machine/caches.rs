@@ -33,8 +33,10 @@ pub(super) fn read(root: &Root, online: &CpuList) -> Instances {
     for cpu in online.iter() {
         let folder = format!("{CPUS}/cpu{cpu}/cache");
         for index in root.numbered(&folder, "index") {
-            if let Some((key, geometry)) = instance(root, &format!("{folder}/index{index}"), cpu, online) {
-                instances.entry(key).or_insert(geometry);
+            let folder = format!("{folder}/index{index}");
+            if let Some(key) = key(root, &folder, cpu, online) {
+                // On large machines most folders describe an instance that another CPU has told already.
+                instances.entry(key).or_insert_with(|| geometry(root, &folder));
             }
         }
     }
@@ -91,7 +93,7 @@ fn z_cache(line: &str) -> Option<UnplacedCache> {
     })
 }
 
-fn instance(root: &Root, folder: &str, cpu: u32, online: &CpuList) -> Option<(InstanceKey, Geometry)> {
+fn key(root: &Root, folder: &str, cpu: u32, online: &CpuList) -> Option<InstanceKey> {
     let kind = match &*root.text(&format!("{folder}/type"))? {
         "Data" => CacheType::Data,
         "Instruction" => CacheType::Instruction,
@@ -102,14 +104,17 @@ fn instance(root: &Root, folder: &str, cpu: u32, online: &CpuList) -> Option<(In
     let shared = root.cpus(&format!("{folder}/shared_cpu_list"), &format!("{folder}/shared_cpu_map"));
     let mut cpus = shared.unwrap_or_default().intersection(online);
     cpus.insert(cpu);
+    Some(InstanceKey { level, kind, cpus })
+}
+
+fn geometry(root: &Root, folder: &str) -> Geometry {
     // Zero stands for "the firmware did not say".
     let count = |name: &str| root.parse::<u64>(&format!("{folder}/{name}")).filter(|&n| n > 0);
-    let geometry = Geometry {
+    Geometry {
         size_bytes: root.text(&format!("{folder}/size")).as_deref().and_then(parse_size),
         line_bytes: count("coherency_line_size"),
         ways: count("ways_of_associativity"),
-    };
-    Some((InstanceKey { level, kind, cpus }, geometry))
+    }
 }
 
 /// `48K`, `1024K`, `32M` in bytes; nothing is unknown, not zero.

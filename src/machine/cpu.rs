@@ -84,6 +84,7 @@ pub(super) fn from_root(
     }
     let intel = identity.vendor.as_ref().is_some_and(|vendor| vendor.value == "GenuineIntel");
     let kinds = kinds::read(root, info, &online)
+        .or_else(|| Some(Fact::reported(live?.kinds.clone()?, "cpuid")))
         .or_else(|| intel.then(|| kinds::by_caches(&instances, &online)).flatten());
     let kinds = kinds.map(|kinds| kinds::split_low_power(kinds, &instances));
     let details = kinds::details(root, info, &online);

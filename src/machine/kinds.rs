@@ -2,6 +2,7 @@
 //! differ in it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::caches::{self, Instances};
 use super::cpuid::{self, Reader};
@@ -14,7 +15,7 @@ use crate::document::CoreKind;
 use crate::units::CpuList;
 
 /// CPUs by the name of their kind.
-type Kinds = BTreeMap<String, CpuList>;
+pub(super) type Kinds = BTreeMap<String, CpuList>;
 
 /// The kinds that the files below a root tell, or `None` where nothing tells them apart.
 pub(super) fn read(root: &Root, info: &Cpuinfo<'_>, online: &CpuList) -> Option<Fact<Kinds>> {
@@ -99,13 +100,15 @@ pub(super) struct Detail {
     max_hertz: Option<f64>,
     base_hertz: Option<f64>,
     capacity: Option<u32>,
-    features: BTreeSet<String>,
+    /// Shared by the CPUs whose lists are the same text.
+    features: Rc<BTreeSet<String>>,
 }
 
 /// Clocks, capacity and features of every CPU.
 pub(super) fn details(root: &Root, info: &Cpuinfo<'_>, online: &CpuList) -> BTreeMap<u32, Detail> {
     let key = ["flags", "Features", "features"].into_iter().find(|key| info.first(key).is_some());
-    let detail = |cpu: u32| {
+    let mut known: BTreeMap<&str, Rc<BTreeSet<String>>> = BTreeMap::new();
+    let mut detail = |cpu: u32| {
         let clock = |file: &str| {
             let kilohertz: u32 = root.parse(&format!("{CPUS}/cpu{cpu}/cpufreq/{file}"))?;
             (kilohertz > 0).then(|| f64::from(kilohertz) * 1e3)
@@ -115,7 +118,11 @@ pub(super) fn details(root: &Root, info: &Cpuinfo<'_>, online: &CpuList) -> BTre
             max_hertz: clock("cpuinfo_max_freq"),
             base_hertz: clock("base_frequency"),
             capacity: root.parse(&format!("{CPUS}/cpu{cpu}/cpu_capacity")),
-            features: words.split_whitespace().map(str::to_owned).collect(),
+            features: Rc::clone(
+                known
+                    .entry(words)
+                    .or_insert_with(|| Rc::new(words.split_whitespace().map(str::to_owned).collect())),
+            ),
         }
     };
     online.iter().map(|cpu| (cpu, detail(cpu))).collect()
@@ -126,7 +133,7 @@ pub(super) fn details_by_cpuid<'a>(
     cpus: impl Iterator<Item = (u32, &'a dyn Reader)>,
 ) -> BTreeMap<u32, Detail> {
     let detail = |reader: &dyn Reader| Detail {
-        features: cpuid::features::features(reader).into_iter().map(str::to_owned).collect(),
+        features: Rc::new(cpuid::features::features(reader).into_iter().map(str::to_owned).collect()),
         ..Detail::default()
     };
     cpus.map(|(cpu, reader)| (cpu, detail(reader))).collect()

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::archive::{Archive, Entry};
 use super::cpuid::{self, DumpedCpu, Reader, Recording};
 use super::gpus::Driver;
+use super::kinds::Kinds;
 use super::root::Root;
 use crate::simd::Tier;
 use crate::units::CpuList;
@@ -16,6 +17,8 @@ const FILE: &str = "perfkit/live.json";
 pub(super) struct Live {
     pub(super) affinity: Option<CpuList>,
     pub(super) cpuid: Option<Recording>,
+    /// The kinds of cores that the CPUs name themselves.
+    pub(super) kinds: Option<Kinds>,
     pub(super) tiers: Vec<Tier>,
     pub(super) driver: Driver,
     pub(super) memory_total_bytes: Option<u64>,
@@ -28,6 +31,8 @@ struct Stored {
     affinity: Option<CpuList>,
     /// Lines as in a dump of CPUID.
     cpuid: String,
+    #[serde(default)]
+    kinds: Option<Kinds>,
     tiers: Vec<Tier>,
     driver: Driver,
     memory_total_bytes: Option<u64>,
@@ -37,8 +42,10 @@ struct Stored {
 impl Live {
     /// Asks this system.
     pub(super) fn now() -> Self {
+        let affinity = crate::sys::threads::affinity().map(CpuList::from_iter);
         Self {
-            affinity: crate::sys::threads::affinity().map(CpuList::from_iter),
+            kinds: affinity.as_ref().and_then(cpuid::live_kinds),
+            affinity,
             cpuid: cpuid::live().map(Recording::new),
             tiers: Tier::available().collect(),
             driver: Driver::ask(),
@@ -54,6 +61,7 @@ impl Live {
         Some(Self {
             affinity: stored.affinity,
             cpuid: (!cpu.is_empty()).then(|| Recording::new(Box::new(cpu))),
+            kinds: stored.kinds,
             tiers: stored.tiers,
             driver: stored.driver,
             memory_total_bytes: stored.memory_total_bytes,
@@ -71,6 +79,7 @@ impl Live {
         let stored = Stored {
             affinity: self.affinity,
             cpuid: self.cpuid.map(|cpuid| cpuid.lines()).unwrap_or_default(),
+            kinds: self.kinds,
             tiers: self.tiers,
             driver: self.driver,
             memory_total_bytes: self.memory_total_bytes,

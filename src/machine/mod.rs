@@ -46,7 +46,7 @@ pub use execution::memory_limit;
 pub use fingerprint::{Difference, differences};
 pub use knees::{Point, knees};
 
-use archive::Archive;
+use archive::{Archive, Entry};
 use cpuid::{DumpedCpu, Reader};
 use cpuinfo::Cpuinfo;
 use findings::Findings;
@@ -101,6 +101,8 @@ pub fn snapshot(folder: Option<&Path>, to: impl std::io::Write) -> std::io::Resu
     let _ = machine_of(&root, live.as_ref());
     let host = root.host_name();
     let mut archive = root.into_record();
+    // A root in which nothing was found is a snapshot too.
+    archive.insert("perfkit", Entry::Folder);
     if let Some(live) = live {
         live.store(&mut archive)?;
     }

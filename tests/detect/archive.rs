@@ -102,6 +102,13 @@ fn a_snapshot_of_this_machine_reads_back_and_names_nobody() {
 }
 
 #[test]
+fn a_root_in_which_nothing_was_found_is_a_snapshot_too() {
+    let mut bytes = Vec::new();
+    let told = snapshot(Some(Path::new("/nonexistent")), &mut bytes).unwrap();
+    assert_same(&told, &read_back(&bytes).0, "nothing");
+}
+
+#[test]
 fn archives_that_are_none_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");

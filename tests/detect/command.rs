@@ -59,7 +59,7 @@ fn bad_input_is_one_line_and_exit_code_2() {
     fs::write(&file, "{\"schema\": \"perfkit.machine/9\"}").unwrap();
     let file = file.to_str().unwrap();
     for (arguments, says) in [
-        (vec!["--root", "/nonexistent/root"], "not a folder"),
+        (vec!["--root", "/nonexistent/root"], "neither a folder nor an archive"),
         (vec!["--cpuid", file], "not a folder"),
         (vec!["--gpu-file", file], "nvidia-smi"),
         (vec!["--gpu-file", "/nonexistent"], "cannot read"),

@@ -29,7 +29,8 @@ static FIELDS: &[(&str, &[Teller])] = &[
     ("cpu.brand", &[Line(INFO, "model name"), Line(INFO, "Model Name"), Line(INFO, "uarch")]),
     ("cpu.architecture", &[Line(INFO, "flags"), Line(INFO, "CPU architecture"), Line(INFO, "isa")]),
     ("cpu.family", &[Line(INFO, "cpu family")]),
-    ("cpu.model", &[Line(INFO, "model\t")]),
+    // POWER's kernel has a line `model` that names the machine.
+    ("cpu.model", &[Line(INFO, "cpu family")]),
     ("cpu.stepping", &[Line(INFO, "stepping")]),
     (
         "cpu.packages",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::root::Root;
+use crate::units::CpuList;
 
 pub(super) mod features;
 #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
@@ -35,6 +36,30 @@ pub(super) trait Reader {
 #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
 pub(super) fn live() -> Option<Box<dyn Reader>> {
     Some(Box::new(live::Native))
+}
+
+/// The kinds that these CPUs name themselves: the leaf that tells is valid for the CPU that executes it, so that a thread
+/// goes from one to the next. `None` where the processor is no hybrid or one cannot be gone to.
+#[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
+pub(super) fn live_kinds(cpus: &CpuList) -> Option<BTreeMap<String, CpuList>> {
+    topology::core_kind(&live::Native)?;
+    let cpus = cpus.clone();
+    let walk = move || {
+        let mut kinds: BTreeMap<String, CpuList> = BTreeMap::new();
+        for cpu in cpus.iter() {
+            crate::sys::threads::pin(&[cpu]).ok()?;
+            kinds.entry(topology::core_kind(&live::Native)?.to_owned()).or_default().insert(cpu);
+        }
+        Some(kinds)
+    };
+    // The thread ends with its affinity.
+    std::thread::spawn(walk).join().ok().flatten()
+}
+
+/// The kinds that these CPUs name themselves: on other architectures they do not.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "x86")))]
+pub(super) fn live_kinds(_: &CpuList) -> Option<BTreeMap<String, CpuList>> {
+    None
 }
 
 /// The running CPU's, where it is an x86: it is not.
