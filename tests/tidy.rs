@@ -74,7 +74,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("comfy_table", &["render"]),
     ("plotters", &["render"]),
     ("statrs", &["analysis", "stats"]),
-    ("flate2", &["document"]),
+    ("flate2", &["document", "machine"]),
+    ("tar", &["machine"]),
 ];
 
 /// The only modules with `unsafe`.

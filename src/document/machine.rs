@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::simd::Tier;
+use super::execution::Execution;
+use super::gpu::Gpu;
+use super::memory::{Memory, Numa};
+use super::processor::{Cache, CacheType, Cpu};
 use crate::units::CpuList;
 
 /// A machine.
@@ -24,6 +27,8 @@ pub struct Machine {
     pub limits: Limits,
     /// Graphics processors.
     pub gpus: Vec<Gpu>,
+    /// Which execution providers this machine can use, and how they should be set.
+    pub execution: Execution,
     /// What the machine runs in and how it is set.
     pub environment: Environment,
     /// Whether it is fit for measuring, check by check.
@@ -91,164 +96,6 @@ impl Machine {
     }
 }
 
-/// The processors that are online.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Cpu {
-    /// As CPUID or the device tree says: `AuthenticAMD`.
-    pub vendor: Option<String>,
-    /// The marketing name.
-    pub brand: Option<String>,
-    /// `Zen 5`, by family and model or implementer and part.
-    pub microarchitecture: Option<String>,
-    /// `x86_64`, `aarch64`, ...
-    pub architecture: Option<String>,
-    /// CPUID family, where there is one.
-    pub family: Option<u32>,
-    /// CPUID model.
-    pub model: Option<u32>,
-    /// CPUID stepping.
-    pub stepping: Option<u32>,
-    /// Sockets.
-    pub packages: Option<usize>,
-    /// Dies, where the system knows a die level.
-    pub dies: Option<usize>,
-    /// Physical cores.
-    pub cores: Option<usize>,
-    /// Hardware threads.
-    pub threads: Option<usize>,
-    /// The online CPUs.
-    pub online_cpus: CpuList,
-    /// Kinds of cores, one entry where all are alike.
-    pub kinds: Vec<CoreKind>,
-    /// Caches by level, type and size.
-    pub caches: Vec<Cache>,
-    /// The tiers that kernels may use.
-    pub tiers: Vec<Tier>,
-    /// Instruction-set features by their Linux names.
-    pub features: Vec<String>,
-    /// Clocks.
-    pub frequency: Frequency,
-}
-
-/// Cores that are alike.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct CoreKind {
-    /// `P-core`, `Cortex-X925`, ...
-    pub name: Option<String>,
-    /// Their CPUs.
-    pub cpus: CpuList,
-    /// How many.
-    pub cores: usize,
-}
-
-/// What a cache holds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum CacheType {
-    /// Data only.
-    Data,
-    /// Instructions only.
-    Instruction,
-    /// Both.
-    #[default]
-    Unified,
-}
-
-/// Caches that are alike.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Cache {
-    /// 1 is nearest to the core.
-    pub level: u32,
-    /// What it holds.
-    #[serde(rename = "type")]
-    pub kind: CacheType,
-    /// Size of one instance.
-    pub size_bytes: Option<u64>,
-    /// Line size.
-    pub line_bytes: Option<u64>,
-    /// Associativity.
-    pub ways: Option<u64>,
-    /// Number of instances.
-    pub count: usize,
-    /// Online hardware threads that share one instance.
-    pub shared_by_threads: usize,
-}
-
-/// Clocks; the time-stamp counter is not the core clock.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Frequency {
-    /// Time-stamp counter.
-    pub tsc_hertz: Option<f64>,
-    /// Guaranteed, as the system says.
-    pub base_hertz: Option<f64>,
-    /// Highest, as the system says.
-    pub max_hertz: Option<f64>,
-    /// The core clock as measured by a dependency chain (`detect --measure`).
-    pub measured_hertz: Option<f64>,
-}
-
-/// The memory.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Memory {
-    /// All of it.
-    pub total_bytes: Option<u64>,
-    /// Size of a base page.
-    pub page_bytes: Option<u64>,
-    /// Pools of huge pages and transparent huge pages.
-    pub huge_pages: HugePages,
-    /// Modules, where SMBIOS is readable.
-    pub modules: Option<Vec<MemoryModule>>,
-}
-
-/// Huge pages.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct HugePages {
-    /// `always`, `madvise` or `never`.
-    pub transparent: Option<String>,
-    /// Reserved pages by page size in bytes.
-    pub pools: BTreeMap<u64, u64>,
-}
-
-/// A memory module. Its serial number is never read.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct MemoryModule {
-    /// The slot's name on the board: `DIMM_A1`.
-    pub locator: Option<String>,
-    /// Capacity.
-    pub size_bytes: Option<u64>,
-    /// `DDR5`, ...
-    pub memory_type: Option<String>,
-    /// Transfers per second as configured.
-    pub transfers_per_second: Option<f64>,
-    /// Transfers per second that the module is made for.
-    pub rated_transfers_per_second: Option<f64>,
-    /// Data width.
-    pub width_bits: Option<u32>,
-    /// Data width with the bits for error correction.
-    pub total_width_bits: Option<u32>,
-    /// Who made it, as the firmware writes it.
-    pub manufacturer: Option<String>,
-    /// The maker's part number.
-    pub part_number: Option<String>,
-}
-
-/// NUMA nodes with CPUs or memory of the system's.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Numa {
-    /// How many.
-    pub nodes: Option<usize>,
-    /// The firmware's distances.
-    pub distances: Option<Vec<Vec<u32>>>,
-}
-
 /// What this process may use of the machine.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -261,82 +108,18 @@ pub struct Limits {
     pub effective_cpus: usize,
     /// The smallest memory limit of the process's cgroups.
     pub memory_limit_bytes: Option<u64>,
-}
-
-/// A graphics processor.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Gpu {
-    /// Marketing name.
-    pub name: Option<String>,
-    /// `nvidia`, `amd`, `intel`, `apple`.
-    pub vendor: Option<String>,
-    /// `Hopper`, ...
-    pub architecture: Option<String>,
-    /// CUDA compute capability: `9.0`.
-    pub compute_capability: Option<String>,
-    /// Version of the driver.
-    pub driver_version: Option<String>,
-    /// Highest CUDA version that the driver serves.
-    pub cuda_version: Option<String>,
-    /// Memory.
-    pub memory_total_bytes: Option<u64>,
-    /// Width of the memory bus.
-    pub bus_width_bits: Option<u32>,
-    /// 2 x memory clock x bus width / 8.
-    pub memory_bytes_per_second: Option<f64>,
-    /// Clocks.
-    pub clocks: GpuClocks,
-    /// Power limit.
-    pub power_limit_watts: Option<f64>,
-    /// The link to the host.
-    pub pcie: GpuPcie,
-    /// Error correction.
-    pub ecc: Option<bool>,
-    /// Multi-instance mode.
-    pub mig: Option<bool>,
-    /// Multi-instance devices that it is divided into.
-    pub mig_devices: Option<u32>,
-    /// Memory that the host can map.
-    pub bar1_bytes: Option<u64>,
-    /// The driver keeps the device initialised between users.
-    pub persistence: Option<bool>,
-    /// `none`, `pass-through`, `vgpu`, ...
-    pub virtualization: Option<String>,
-    /// Reasons why it runs below its clocks now.
-    pub throttle: Vec<String>,
-}
-
-/// Clocks of a GPU.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct GpuClocks {
-    /// Multiprocessors, now.
-    pub sm_hertz: Option<f64>,
-    /// Multiprocessors, highest.
-    pub sm_max_hertz: Option<f64>,
-    /// Memory, highest.
-    pub memory_max_hertz: Option<f64>,
-}
-
-/// A GPU's link.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct GpuPcie {
-    /// Generation.
-    pub generation: NowMax,
-    /// Lanes.
-    pub width: NowMax,
-}
-
-/// A quantity now and at most.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct NowMax {
-    /// Now (links rest at a low state when idle).
-    pub now: Option<u32>,
-    /// At most.
-    pub max: Option<u32>,
+    /// Cores among the allowed CPUs.
+    pub allowed_cores: Option<usize>,
+    /// Packages whose CPUs or memory the process may use.
+    pub allowed_packages: Option<usize>,
+    /// NUMA nodes that the process may take memory from.
+    pub allowed_nodes: Option<CpuList>,
+    /// Periods of the quota so far.
+    pub quota_periods: Option<u64>,
+    /// Periods in which the quota stopped the group.
+    pub throttled_periods: Option<u64>,
+    /// For how long it did.
+    pub throttled_seconds: Option<f64>,
 }
 
 /// What the machine runs in and how it is set.
@@ -349,8 +132,22 @@ pub struct Environment {
     pub container: Option<String>,
     /// cpufreq governor.
     pub governor: Option<String>,
+    /// cpufreq driver.
+    pub governor_driver: Option<String>,
     /// Turbo allowed.
     pub turbo: Option<bool>,
+    /// The cloud that the machine says it is in.
+    pub cloud: Option<String>,
+    /// The type of instance, where the machine says it without a question to the network.
+    pub instance_type: Option<String>,
+    /// Maker and product, as the firmware says.
+    pub product: Option<String>,
+    /// How simultaneous multithreading is set: `on`, `off`, `forceoff`, `notsupported`, ...
+    pub smt: Option<String>,
+    /// Revision of the processor's microcode.
+    pub microcode: Option<String>,
+    /// What the kernel does against each weakness of the processor.
+    pub mitigations: BTreeMap<String, String>,
     /// Kernel release.
     pub kernel: Option<String>,
     /// Operating system name.

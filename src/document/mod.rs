@@ -6,8 +6,12 @@ mod baseline;
 mod case;
 mod causes;
 mod checked;
+mod execution;
+mod gpu;
 mod machine;
+mod memory;
 mod pattern;
+mod processor;
 mod results;
 mod selftest;
 mod store;
@@ -18,8 +22,14 @@ pub use baseline::{
     Arm, BENCH, Baseline, BaselineRun, Cause, KeptSamples, NO_REFERENCE, Normaliser, SamplesDocument, Source,
 };
 pub use case::{Case, CaseTier, Cost, Extent, ParseCaseError, Shape};
+pub use execution::{Execution, GpuMemoryLimit, PrecisionAdvice, Provider};
+pub use gpu::{Gpu, GpuClocks, GpuPcie, NowMax};
 pub use machine::*;
+pub use memory::{HugePages, Memory, MemoryModule, MemoryTier, Numa, NumaNode, SideCache};
 pub use pattern::{CasePattern, PatternError};
+pub use processor::{
+    Cache, CacheInstance, CacheKnee, CacheType, CoreKind, Cpu, Frequency, Isa, LoadedClock, UnplacedCache,
+};
 pub use results::{
     Conditions, Document, Latency, Measurement, Omission, Origin, Outcome, Peer, Run, SampleSeconds,
 };

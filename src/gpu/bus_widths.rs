@@ -1,5 +1,5 @@
 //! Widths of memory buses by product: `nvidia-smi` does not print them, and old drivers' NVML has no call for them.
-//! From NVIDIA's data sheets; where a name was sold with several widths, the memory decides.
+//! From the makers' data sheets; where a name was sold with several widths, the memory decides.
 
 /// Name as the driver writes it without `NVIDIA `, memory in GiB rounded (0 is any), bits.
 static WIDTHS: &[(&str, u64, u32)] = &[
@@ -36,6 +36,82 @@ static WIDTHS: &[(&str, u64, u32)] = &[
     ("Tesla V100-PCIE-32GB", 0, 4096),
     ("Tesla V100-SXM2-16GB", 0, 4096),
     ("Tesla V100-SXM2-32GB", 0, 4096),
+    ("A16", 0, 128),
+    ("A800-SXM4-80GB", 0, 5120),
+    ("A800 80GB PCIe", 0, 5120),
+    ("B200", 0, 8192),
+    ("GH200 480GB", 0, 6144),
+    ("GH200 120GB", 0, 6144),
+    ("H100 NVL", 0, 6144),
+    ("H200 NVL", 0, 6144),
+    ("H800", 0, 5120),
+    ("L20", 0, 384),
+    ("GeForce GTX 1060 6GB", 0, 192),
+    ("GeForce GTX 1070", 0, 256),
+    ("GeForce GTX 1080", 0, 256),
+    ("GeForce GTX 1080 Ti", 0, 352),
+    ("GeForce GTX 1650", 0, 128),
+    ("GeForce GTX 1660", 0, 192),
+    ("GeForce GTX 1660 SUPER", 0, 192),
+    ("GeForce GTX 1660 Ti", 0, 192),
+    ("GeForce RTX 2060", 6, 192),
+    ("GeForce RTX 2070", 0, 256),
+    ("GeForce RTX 2070 SUPER", 0, 256),
+    ("GeForce RTX 2080", 0, 256),
+    ("GeForce RTX 2080 SUPER", 0, 256),
+    ("GeForce RTX 2080 Ti", 0, 352),
+    ("GeForce RTX 3060 Ti", 0, 256),
+    ("GeForce RTX 3070", 0, 256),
+    ("GeForce RTX 3070 Ti", 0, 256),
+    ("GeForce RTX 3080", 10, 320),
+    ("GeForce RTX 3080", 12, 384),
+    ("GeForce RTX 3080 Ti", 0, 384),
+    ("GeForce RTX 3090 Ti", 0, 384),
+    ("GeForce RTX 4060", 0, 128),
+    ("GeForce RTX 4060 Ti", 0, 128),
+    ("GeForce RTX 4070", 0, 192),
+    ("GeForce RTX 4070 SUPER", 0, 192),
+    ("GeForce RTX 4070 Ti", 0, 192),
+    ("GeForce RTX 4070 Ti SUPER", 0, 256),
+    ("GeForce RTX 4080", 0, 256),
+    ("GeForce RTX 4080 SUPER", 0, 256),
+    ("GeForce RTX 5060", 0, 128),
+    ("GeForce RTX 5060 Ti", 0, 128),
+    ("GeForce RTX 5070", 0, 192),
+    ("GeForce RTX 5070 Ti", 0, 256),
+    ("GeForce RTX 5080", 0, 256),
+    ("Quadro RTX 4000", 0, 256),
+    ("Quadro RTX 5000", 0, 256),
+    ("Quadro RTX 6000", 0, 384),
+    ("Quadro RTX 8000", 0, 384),
+    ("RTX 2000 Ada Generation", 0, 128),
+    ("RTX 4000 Ada Generation", 0, 160),
+    ("RTX 4500 Ada Generation", 0, 192),
+    ("RTX 5000 Ada Generation", 0, 256),
+    ("RTX A2000", 0, 192),
+    ("RTX A4000", 0, 256),
+    ("RTX A4500", 0, 320),
+    ("RTX A5000", 0, 384),
+    ("TITAN RTX", 0, 384),
+    ("TITAN V", 0, 3072),
+];
+
+/// AMD's: a part of the name, memory in GiB (0 is any), bits.
+static AMD: &[(&str, u64, u32)] = &[
+    ("MI50", 0, 4096),
+    ("MI60", 0, 4096),
+    ("MI100", 0, 4096),
+    ("MI210", 0, 4096),
+    ("MI300X", 0, 8192),
+    ("MI325X", 0, 8192),
+    ("Navi 21", 0, 256),
+    ("Navi 22", 12, 192),
+    ("Navi 23", 8, 128),
+    ("Navi 31", 24, 384),
+    ("Navi 31", 20, 320),
+    ("Navi 32", 16, 256),
+    ("Navi 33", 8, 128),
+    ("Navi 48", 16, 256),
 ];
 
 /// The width of a product's memory bus in bits.
@@ -43,5 +119,6 @@ pub(super) fn find(name: Option<&str>, memory_bytes: Option<u64>) -> Option<u32>
     let name = name?.trim_start_matches("NVIDIA ");
     let gibibytes = memory_bytes.map_or(0, |bytes| (bytes + (1 << 29)) >> 30);
     let fits = |row: &&(&str, u64, u32)| row.0 == name && (row.1 == 0 || row.1 == gibibytes);
-    WIDTHS.iter().find(fits).map(|row| row.2)
+    let part = |row: &&(&str, u64, u32)| name.contains(row.0) && (row.1 == 0 || row.1 == gibibytes);
+    WIDTHS.iter().find(fits).or_else(|| AMD.iter().find(part)).map(|row| row.2)
 }

@@ -1,5 +1,9 @@
 //! What `nvidia-smi -q -x` wrote, of any version since 2018: fields moved and were renamed over the years.
 
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
 use super::Device;
 use super::xml::Element;
 
@@ -25,11 +29,50 @@ pub fn parse(text: &str) -> Result<Vec<Device>, NotNvidiaSmi> {
     Ok(gpus.map(complete).collect())
 }
 
+/// Runs the driver's own tool, for machines on which it is there and NVML cannot be loaded. One that hangs, as it does
+/// with broken drivers, is ended.
+#[must_use]
+pub fn ask() -> Option<Vec<Device>> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    const MOST_BYTES: u64 = 16 << 20;
+    let mut command = Command::new("nvidia-smi");
+    command.args(["-q", "-x"]).stdin(Stdio::null()).stderr(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().ok()?;
+    let output = child.stdout.take()?;
+    let (say, hear) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let read = output.take(MOST_BYTES).read_to_end(&mut bytes);
+        let _ = say.send(read.map(|_| bytes));
+    });
+    let answer = hear.recv_timeout(PATIENCE);
+    let _ = child.kill();
+    let _ = child.wait();
+    let text = String::from_utf8_lossy(&answer.ok()?.ok()?).into_owned();
+    parse(&text).ok().filter(|devices| !devices.is_empty())
+}
+
 fn device(gpu: &Element) -> Device {
     let text = |path: &[&str]| gpu.value(path).map(str::to_owned);
     let whole = |path: &[&str]| number(gpu.value(path)?);
     let link = |group: &str, name: &str| whole(&["pci", "pci_gpu_link_info", group, name]);
+    let address = text(&["pci", "pci_bus_id"]);
     Device {
+        vendor: "nvidia".to_owned(),
+        source: "nvidia-smi".to_owned(),
+        // The tool writes eight digits of the domain where the system writes four.
+        pci_address: address
+            .map(|a| a.strip_prefix("0000").map_or(a.clone(), str::to_owned).to_ascii_lowercase()),
+        pci_id: gpu.value(&["pci", "pci_device_id"]).and_then(pci_id),
+        memory_reserved_bytes: gpu.value(&["fb_memory_usage", "reserved"]).and_then(bytes),
+        memory_used_bytes: gpu.value(&["fb_memory_usage", "used"]).and_then(bytes),
+        memory_megahertz: whole(&["clocks", "mem_clock"]),
+        utilization_percent: whole(&["utilization", "gpu_util"]),
+        processes: gpu.child("processes").and_then(|list| {
+            u32::try_from(list.children.iter().filter(|child| child.name == "process_info").count()).ok()
+        }),
+        temperature_celsius: celsius(gpu, "gpu_temp"),
+        slowdown_celsius: celsius(gpu, "gpu_temp_slow_threshold"),
         name: text(&["product_name"]),
         architecture: text(&["product_architecture"]),
         memory_total_bytes: gpu.value(&["fb_memory_usage", "total"]).and_then(bytes),
@@ -52,6 +95,19 @@ fn device(gpu: &Element) -> Device {
         throttle: throttle(gpu),
         ..Device::default()
     }
+}
+
+/// `27B010DE`, device before vendor, as `10de:27b0`; older tools write `0x`.
+fn pci_id(text: &str) -> Option<String> {
+    let digits = text.trim_start_matches("0x").to_ascii_lowercase();
+    let (device, vendor) = digits.split_at_checked(4)?;
+    (digits.len() == 8).then(|| format!("{vendor}:{device}"))
+}
+
+/// `38 C`
+fn celsius(gpu: &Element, name: &str) -> Option<f64> {
+    let degrees: f64 = gpu.value(&["temperature", name])?.strip_suffix('C')?.trim().parse().ok()?;
+    (degrees.is_finite() && degrees > 0.0).then_some(degrees)
 }
 
 /// The limit in force stands in one of three places.
@@ -127,7 +183,9 @@ mod tests {
         assert_eq!((device.pcie_generation, device.pcie_width), ((Some(1), Some(4)), (Some(8), Some(16))));
         assert_eq!((device.ecc, device.mig, device.mig_devices), (Some(true), None, Some(0)));
         assert_eq!(device.throttle, ["gpu_idle"]);
-        assert_eq!((device.bus_width_bits, device.bus_width_by_table), (Some(192), true));
+        assert_eq!(device.bus_width_bits, Some(192));
+        assert_eq!(device.compute_capability.as_deref(), Some("8.9"));
+        assert_eq!(device.by_table, ["bus_width_bits", "compute_capability"]);
         assert_eq!(device.power_limit_watts, Some(72.0));
         assert_eq!(device.bar1_bytes, None);
         assert!(!format!("{device:?}").contains("123"));

@@ -2,7 +2,9 @@
 
 use std::ffi::OsString;
 
-use nvml_wrapper::enum_wrappers::device::Clock;
+use nvml_wrapper::enum_wrappers::device::{
+    Clock, GpuVirtualizationMode, TemperatureSensor, TemperatureThreshold,
+};
 use nvml_wrapper::enums::device::DeviceArchitecture;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Nvml, cuda_driver_version_major, cuda_driver_version_minor};
@@ -69,11 +71,30 @@ fn no_answer(error: NvmlError) -> Unavailable {
 /// Every field by its own call: a device that refuses one may answer the next.
 fn describe(device: &nvml_wrapper::Device<'_>) -> Device {
     let mig = device.mig_mode().ok();
+    let memory = device.memory_info().ok();
+    let pci = device.pci_info().ok();
+    let users = [device.running_compute_processes_count(), device.running_graphics_processes_count()];
+    let users: Vec<u32> = users.into_iter().filter_map(Result::ok).collect();
     Device {
         name: device.name().ok(),
         architecture: device.architecture().ok().and_then(architecture),
         compute_capability: device.cuda_compute_capability().ok().map(|c| format!("{}.{}", c.major, c.minor)),
-        memory_total_bytes: device.memory_info().ok().map(|memory| memory.total),
+        vendor: "nvidia".to_owned(),
+        source: "nvml".to_owned(),
+        pci_address: pci
+            .as_ref()
+            .map(|pci| format!("{:04x}:{:02x}:{:02x}.0", pci.domain, pci.bus, pci.device)),
+        pci_id: pci.map(|pci| format!("{:04x}:{:04x}", pci.pci_device_id & 0xffff, pci.pci_device_id >> 16)),
+        compute_units: device.attributes().ok().map(|attributes| attributes.multiprocessor_count),
+        memory_reserved_bytes: memory.as_ref().map(|memory| memory.reserved),
+        memory_used_bytes: memory.as_ref().map(|memory| memory.used),
+        memory_total_bytes: memory.map(|memory| memory.total),
+        memory_megahertz: device.clock_info(Clock::Memory).ok(),
+        utilization_percent: device.utilization_rates().ok().map(|rates| rates.gpu),
+        processes: users.into_iter().reduce(u32::saturating_add),
+        temperature_celsius: device.temperature(TemperatureSensor::Gpu).ok().map(f64::from),
+        slowdown_celsius: device.temperature_threshold(TemperatureThreshold::Slowdown).ok().map(f64::from),
+        virtualization: device.virtualization_mode().ok().map(virtualization),
         bus_width_bits: device.memory_bus_width().ok().filter(|&bits| bits > 0),
         sm_megahertz: device.clock_info(Clock::SM).ok(),
         sm_max_megahertz: device.max_clock_info(Clock::SM).ok(),
@@ -95,6 +116,19 @@ fn describe(device: &nvml_wrapper::Device<'_>) -> Device {
 fn mig_devices(device: &nvml_wrapper::Device<'_>) -> Option<u32> {
     let places = device.mig_device_count().ok()?;
     u32::try_from((0..places).filter(|&index| device.mig_device_by_index(index).is_ok()).count()).ok()
+}
+
+/// The mode in the words of `nvidia-smi`.
+fn virtualization(mode: GpuVirtualizationMode) -> String {
+    use GpuVirtualizationMode as Mode;
+    match mode {
+        Mode::Bare => "none",
+        Mode::PassThrough => "pass-through",
+        Mode::Vgpu => "vgpu",
+        Mode::HostVgpu => "host vgpu",
+        Mode::HostVsga => "host vsga",
+    }
+    .to_owned()
 }
 
 fn architecture(architecture: DeviceArchitecture) -> Option<String> {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::cpuinfo::Cpuinfo;
 use super::root::Root;
 use super::topology::CPUS;
-use crate::document::{Cache, CacheType};
+use crate::document::{Cache, CacheInstance, CacheType, UnplacedCache};
 use crate::units::CpuList;
 
 /// What tells instances apart.
@@ -32,15 +33,67 @@ pub(super) fn read(root: &Root, online: &CpuList) -> Instances {
     for cpu in online.iter() {
         let folder = format!("{CPUS}/cpu{cpu}/cache");
         for index in root.numbered(&folder, "index") {
-            if let Some((key, geometry)) = instance(root, &format!("{folder}/index{index}"), cpu, online) {
-                instances.entry(key).or_insert(geometry);
+            let folder = format!("{folder}/index{index}");
+            if let Some(key) = key(root, &folder, cpu, online) {
+                // On large machines most folders describe an instance that another CPU has told already.
+                instances.entry(key).or_insert_with(|| geometry(root, &folder));
             }
         }
     }
     instances
 }
 
-fn instance(root: &Root, folder: &str, cpu: u32, online: &CpuList) -> Option<(InstanceKey, Geometry)> {
+/// Caches that are named without their CPUs: IBM Z's kernel writes those that several cores share into
+/// `/proc/cpuinfo` alone, SPARC's writes sizes for each CPU.
+pub(super) fn unplaced(root: &Root, info: &Cpuinfo<'_>, online: &CpuList) -> Vec<UnplacedCache> {
+    let mut caches: Vec<UnplacedCache> = (0..16)
+        .map_while(|n| info.first(&format!("cache{n}")))
+        .filter(|line| line.contains("scope=Shared"))
+        .filter_map(z_cache)
+        .collect();
+    let sparc = [
+        (1, CacheType::Data, "l1_dcache"),
+        (1, CacheType::Instruction, "l1_icache"),
+        (2, CacheType::Unified, "l2_cache"),
+    ];
+    let Some(first) = online.first() else { return caches };
+    for (level, kind, name) in sparc {
+        let file =
+            |what: &str| root.parse::<u64>(&format!("{CPUS}/cpu{first}/{name}_{what}")).filter(|&n| n > 0);
+        if let Some(size) = file("size") {
+            caches.push(UnplacedCache {
+                level,
+                kind,
+                size_bytes: Some(size),
+                line_bytes: file("line_size"),
+                ways: None,
+            });
+        }
+    }
+    caches
+}
+
+/// `level=3 type=Unified scope=Shared size=65536K line_size=256 associativity=16`
+fn z_cache(line: &str) -> Option<UnplacedCache> {
+    let value =
+        |key: &str| line.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+    let kind = match value("type")? {
+        "Data" => CacheType::Data,
+        "Instruction" => CacheType::Instruction,
+        "Unified" => CacheType::Unified,
+        _ => return None,
+    };
+    let count = |key: &str| value(key)?.parse::<u64>().ok().filter(|&n| n > 0);
+    Some(UnplacedCache {
+        level: value("level")?.parse().ok()?,
+        kind,
+        size_bytes: value("size").and_then(parse_size),
+        line_bytes: count("line_size"),
+        ways: count("associativity"),
+    })
+}
+
+fn key(root: &Root, folder: &str, cpu: u32, online: &CpuList) -> Option<InstanceKey> {
     let kind = match &*root.text(&format!("{folder}/type"))? {
         "Data" => CacheType::Data,
         "Instruction" => CacheType::Instruction,
@@ -51,14 +104,17 @@ fn instance(root: &Root, folder: &str, cpu: u32, online: &CpuList) -> Option<(In
     let shared = root.cpus(&format!("{folder}/shared_cpu_list"), &format!("{folder}/shared_cpu_map"));
     let mut cpus = shared.unwrap_or_default().intersection(online);
     cpus.insert(cpu);
+    Some(InstanceKey { level, kind, cpus })
+}
+
+fn geometry(root: &Root, folder: &str) -> Geometry {
     // Zero stands for "the firmware did not say".
     let count = |name: &str| root.parse::<u64>(&format!("{folder}/{name}")).filter(|&n| n > 0);
-    let geometry = Geometry {
+    Geometry {
         size_bytes: root.text(&format!("{folder}/size")).as_deref().and_then(parse_size),
         line_bytes: count("coherency_line_size"),
         ways: count("ways_of_associativity"),
-    };
-    Some((InstanceKey { level, kind, cpus }, geometry))
+    }
 }
 
 /// `48K`, `1024K`, `32M` in bytes; nothing is unknown, not zero.
@@ -96,6 +152,20 @@ pub(super) fn summarize(instances: &Instances) -> Vec<Cache> {
     caches
 }
 
+/// The caches that hold data, by level and first CPU.
+pub(super) fn of_data(instances: &Instances) -> Vec<CacheInstance> {
+    let of_data = instances.iter().filter(|(key, _)| key.kind != CacheType::Instruction);
+    let instance = |(key, geometry): (&InstanceKey, &Geometry)| CacheInstance {
+        level: key.level,
+        kind: key.kind,
+        size_bytes: geometry.size_bytes,
+        cpus: key.cpus.clone(),
+    };
+    let mut all: Vec<CacheInstance> = of_data.map(instance).collect();
+    all.sort_by_key(|cache| (cache.level, cache.cpus.first()));
+    all
+}
+
 /// The sizes of a CPU's caches of level 1, by type: they differ between kinds of cores. The levels above may differ
 /// between dies or clusters of one kind.
 pub(super) fn first_level_sizes(instances: &Instances, cpu: u32) -> Vec<(CacheType, Option<u64>)> {
@@ -122,5 +192,9 @@ mod tests {
         ] {
             assert_eq!(parse_size(text), size, "{text}");
         }
+        let line = "level=4 type=Unified scope=Shared size=491520K line_size=256 associativity=30";
+        let cache = z_cache(line).unwrap();
+        assert_eq!((cache.level, cache.size_bytes, cache.ways), (4, Some(480 << 20), Some(30)));
+        assert_eq!(z_cache("level=x type=Unified"), None);
     }
 }

@@ -11,8 +11,14 @@ pub(super) struct Limits {
     pub(super) cpus: Option<CpuList>,
     pub(super) quota_cpus: Option<f64>,
     pub(super) memory_bytes: Option<u64>,
-    /// Periods in which the quota stopped the group, since it exists.
+    /// NUMA nodes.
+    pub(super) nodes: Option<CpuList>,
+    /// Periods of the quota, since the group exists; of the group that was stopped most.
+    pub(super) periods: Option<u64>,
+    /// Periods in which the quota stopped it.
     pub(super) throttled_periods: Option<u64>,
+    /// For how long it did, in nanoseconds.
+    pub(super) throttled_nanoseconds: Option<u64>,
 }
 
 /// A mounted hierarchy.
@@ -186,10 +192,21 @@ impl Limits {
                 Ok(None) => {}
                 Err(why) => findings.unknown("limits.quota_cpus", format!("{why}: no limit is assumed")),
             }
-            let throttled = root.text(&format!("{folder}/cpu.stat")).and_then(|text| {
-                text.lines().find_map(|line| line.strip_prefix("nr_throttled ")?.trim().parse().ok())
-            });
-            self.throttled_periods = self.throttled_periods.max(throttled);
+            self.count_throttling(&root.text(&format!("{folder}/cpu.stat")).unwrap_or_default());
+        }
+    }
+
+    /// v1 counts nanoseconds, v2 microseconds.
+    fn count_throttling(&mut self, stat: &str) {
+        let value = |key: &str| -> Option<u64> {
+            stat.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
+        };
+        let Some(throttled) = value("nr_throttled") else { return };
+        if self.throttled_periods.is_none_or(|most| throttled >= most) {
+            self.throttled_periods = Some(throttled);
+            self.periods = value("nr_periods");
+            let microseconds = || value("throttled_usec")?.checked_mul(1000);
+            self.throttled_nanoseconds = value("throttled_time").or_else(microseconds);
         }
     }
 
@@ -205,6 +222,20 @@ impl Limits {
                 .iter()
                 .find_map(|name| root.parse::<CpuList>(&format!("{folder}/{name}")).filter(|l| !l.is_empty()))
         };
+        let nodes: [&str; 2] = if chain.v2 {
+            ["cpuset.mems.effective", "cpuset.mems"]
+        } else {
+            ["cpuset.effective_mems", "cpuset.mems"]
+        };
+        let node_list = |folder: &String| {
+            nodes
+                .iter()
+                .find_map(|name| root.parse::<CpuList>(&format!("{folder}/{name}")).filter(|l| !l.is_empty()))
+        };
+        if let Some(nodes) = chain.folders.iter().find_map(node_list) {
+            self.nodes =
+                Some(self.nodes.take().map_or_else(|| nodes.clone(), |own| own.intersection(&nodes)));
+        }
         if let Some(cpus) = chain.folders.iter().find_map(list) {
             self.cpus = Some(self.cpus.take().map_or_else(|| cpus.clone(), |own| own.intersection(&cpus)));
         }
@@ -246,7 +277,11 @@ fn parse_cpu_max(text: &str) -> Result<Option<f64>, &'static str> {
 }
 
 fn quota_v1(root: &Root, folder: &str) -> Result<Option<f64>, String> {
-    let Some(text) = root.text(&format!("{folder}/cpu.cfs_quota_us")) else { return Ok(None) };
+    let path = format!("{folder}/cpu.cfs_quota_us");
+    if root.bytes(&path).is_none() {
+        return Ok(None);
+    }
+    let text = root.text(&path).ok_or("cpu.cfs_quota_us is empty")?;
     let quota: i64 = text.parse().map_err(|_| "cpu.cfs_quota_us is no number".to_owned())?;
     let Ok(quota) = u64::try_from(quota) else { return Ok(None) };
     let period = root

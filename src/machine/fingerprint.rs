@@ -109,10 +109,26 @@ fn settings(machine: &Machine) -> Vec<(&'static str, String)> {
         ("NUMA nodes", or_unknown(machine.numa.nodes.map(|n| n.to_string()))),
         ("governor", or_unknown(machine.environment.governor.clone())),
         ("turbo", or_unknown(machine.environment.turbo.map(|on| if on { "on" } else { "off" }.to_owned()))),
+        ("microcode", or_unknown(machine.environment.microcode.clone())),
+        ("SMT", or_unknown(machine.environment.smt.clone())),
+        ("mitigations", costs(machine)),
+        ("instance", or_unknown(machine.environment.instance_type.clone())),
+        (
+            "memory modules",
+            or_unknown(machine.memory.modules_bytes_per_second.map(crate::units::bytes_per_second)),
+        ),
         ("container", or_unknown(machine.environment.container.clone())),
         ("CPU quota", or_unknown(machine.limits.quota_cpus.map(|q| q.to_string()))),
         ("GPUs", if gpus.is_empty() { "none".to_owned() } else { gpus.join(", ") }),
     ]
+}
+
+/// The weaknesses that the kernel does something against.
+fn costs(machine: &Machine) -> String {
+    let mitigated =
+        machine.environment.mitigations.iter().filter(|(_, state)| state.starts_with("Mitigation"));
+    let names: Vec<&str> = mitigated.map(|(name, _)| &**name).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(" ") }
 }
 
 fn meaning(fact: &str) -> &'static str {
@@ -135,6 +151,11 @@ fn meaning(fact: &str) -> &'static str {
         "huge pages" => "cases beyond the TLB's reach shift by up to a quarter",
         "NUMA nodes" => "cases that use all threads see other memory",
         "governor" | "turbo" => "the clock differs: every case may shift by the same ratio",
+        "microcode" => "gathers and memory may shift: some updates slow them down",
+        "SMT" => "cases with all threads do not compare",
+        "mitigations" => "system calls, faults and perhaps gathers cost otherwise",
+        "instance" => "another share of another host: memory and neighbours differ",
+        "memory modules" => "memory cases shift with the modules' rate",
         "container" => "limits and file systems may differ",
         "CPU quota" => "cases with more threads than the quota are stopped in between",
         "GPUs" => "GPU cases do not compare",

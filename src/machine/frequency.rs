@@ -29,8 +29,15 @@ pub(super) fn read(sources: &Sources<'_>, findings: &mut Findings) -> Frequency 
         ),
         base_hertz: findings.keep("cpu.frequency.base_hertz", base(sources), hidden),
         max_hertz: findings.keep("cpu.frequency.max_hertz", max(sources), hidden),
+        current_hertz: findings.keep(
+            "cpu.frequency.current_hertz",
+            current(sources),
+            "neither cpufreq nor /proc/cpuinfo states it, or the latter states the rate of the time-stamp counter",
+        ),
         measured_hertz: None,
+        under_load: None,
     };
+    findings.unknown("cpu.frequency.under_load", "nothing was timed: ask with detect --measure");
     findings.unknown("cpu.frequency.measured_hertz", "nothing was timed: ask with detect --measure");
     frequency
 }
@@ -65,6 +72,29 @@ fn max(sources: &Sources<'_>) -> Option<Fact<f64>> {
     largest(sources, "cpufreq/cpuinfo_max_freq", 1e3)
         .or_else(|| cpuid::clock_hertz(sources.cpuid?).1.map(|hertz| Fact::reported(hertz, "cpuid")))
         .or_else(|| static_clock(sources.info).map(|hertz| Fact::reported(hertz, "procfs")))
+}
+
+/// The clock now. Under a hypervisor x86's `cpu MHz` is the rate of the time-stamp counter, which is no clock.
+fn current(sources: &Sources<'_>) -> Option<Fact<f64>> {
+    let guest = sources.features.iter().any(|feature| feature == "hypervisor");
+    let megahertz = |key: &str| {
+        let text = sources.info.all(key).filter_map(|text| text.trim_end_matches("MHz").parse::<f64>().ok());
+        text.filter(|&value| value > 0.0).max_by(f64::total_cmp).map(|value| value * 1e6)
+    };
+    largest(sources, "cpufreq/scaling_cur_freq", 1e3)
+        .or_else(|| {
+            let keys =
+                ["cpu MHz dynamic", "clock", "CPU MHz"].into_iter().chain((!guest).then_some("cpu MHz"));
+            keys.into_iter().find_map(megahertz).map(|hertz| Fact::reported(hertz, "procfs"))
+        })
+        .or_else(|| largest(sources, "clock_tick", 1.0))
+        .or_else(|| sparc_clock(sources.info).map(|hertz| Fact::reported(hertz, "procfs")))
+}
+
+/// `Cpu0ClkTck : 000000003b9aca00`, in hertz and hexadecimal.
+fn sparc_clock(info: &Cpuinfo<'_>) -> Option<f64> {
+    let hertz = u32::from_str_radix(info.first("Cpu0ClkTck")?.trim_start_matches('0'), 16).ok()?;
+    (hertz > 0).then(|| f64::from(hertz))
 }
 
 /// IBM's and SPARC's kernels write the fixed clock: `cpu MHz static : 5000`.

@@ -80,16 +80,22 @@ fn architecture(root: &Root, info: &Cpuinfo<'_>) -> Option<String> {
         "s390x"
     } else if has("isa", "loongarch64") || has("ISA", "loongarch64") || has("CPU Family", "Loongson-64bit") {
         "loongarch64"
+    } else if has("system type", "Loongson") || info.first("cpu model").is_some_and(|m| m.contains("MIPS")) {
+        "mips64"
     } else if has("isa", "rv64") {
         "riscv64"
     } else if has("isa", "rv32") {
         "riscv32"
-    } else if has("cpu", "POWER") || has("cpu", "PPC970") {
+    } else if ["POWER", "PPC970", "Cell", "PA6T", "e5500", "e6500"].iter().any(|name| has("cpu", name)) {
         let little = root.text("proc/version").is_some_and(|v| v.contains("ppc64le"))
             || root.text("sys/kernel/cpu_byteorder").as_deref() == Some("little");
         if little { "ppc64le" } else { "ppc64" }
+    } else if info.first("pmmu").is_some() || info.first("timebase").is_some() {
+        "ppc"
     } else if has("type", "sun4u") || has("type", "sun4v") {
         "sparc64"
+    } else if has("arch", "IA-64") {
+        "ia64"
     } else {
         return None;
     };
@@ -104,17 +110,25 @@ fn vendor(info: &Cpuinfo<'_>) -> Option<Fact<String>> {
     };
     let other = || {
         let riscv = info.first("mvendorid").and_then(number).and_then(names::riscv_vendor);
-        let power = info.first("cpu").filter(|cpu| cpu.starts_with("POWER")).map(|_| "IBM");
+        let power =
+            info.first("cpu").filter(|cpu| cpu.starts_with("POWER") || cpu.starts_with("PPC")).map(|_| "IBM");
+        let sparc = info.first("type").filter(|kind| kind.starts_with("sun4")).and_then(|_| {
+            let cpu = info.first("cpu")?;
+            Some(if cpu.contains("Fujitsu") || cpu.contains("SPARC64") { "Fujitsu" } else { "Sun" })
+        });
         let loongson = info.first("CPU Family").filter(|f| f.starts_with("Loongson")).map(|_| "Loongson");
-        riscv.or(power).or(loongson).map(str::to_owned)
+        let itanium = info.first("vendor").map(str::to_owned);
+        riscv.or(power).or(loongson).or(sparc).map(str::to_owned).or(itanium)
     };
     reported.or_else(|| implementer().or_else(other).map(|vendor| Fact::inferred(vendor, "table")))
 }
 
 fn brand(info: &Cpuinfo<'_>) -> Option<String> {
-    ["model name", "Model Name", "Processor", "uarch", "cpu"]
+    ["model name", "Model Name", "Processor", "uarch", "cpu", "cpu model"]
         .iter()
         .find_map(|key| info.first(key))
+        // Where each CPU has its number under this key, it is no name.
+        .filter(|name| name.parse::<u32>().is_err())
         .map(|brand| brand.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
@@ -133,15 +147,31 @@ fn microarchitecture(info: &Cpuinfo<'_>) -> Option<Fact<String>> {
     };
     let power = || {
         let name = info.first("cpu")?.split([',', ' ']).next()?;
-        name.starts_with("POWER").then(|| name.to_owned())
+        (name.starts_with("POWER") || name.starts_with("PPC")).then(|| name.to_owned())
     };
+    // SPARC's kernel writes the name of the core.
+    let sparc = || {
+        info.first("type").filter(|kind| kind.starts_with("sun4"))?;
+        info.first("cpu").map(str::to_owned)
+    };
+    let loongson =
+        || names::loongson(info.first("Model Name").or_else(|| info.first("model name"))?).map(str::to_owned);
+    let itanium = || info.first("arch").filter(|arch| *arch == "IA-64").map(|_| "Itanium".to_owned());
     let z = || {
         let machine = info.starting("processor 0").or_else(|| info.first("machine"))?;
         let kind = machine.rsplit_once("machine =").map_or(machine, |(_, kind)| kind).trim();
         names::ibm_z(kind).map(str::to_owned)
     };
     let riscv = || info.first("uarch").map(riscv_name);
-    x86().or_else(arm).or_else(power).or_else(z).or_else(riscv).map(|name| Fact::inferred(name, "table"))
+    x86()
+        .or_else(arm)
+        .or_else(power)
+        .or_else(z)
+        .or_else(riscv)
+        .or_else(sparc)
+        .or_else(loongson)
+        .or_else(itanium)
+        .map(|name| Fact::inferred(name, "table"))
 }
 
 /// `sifive,u74-mc` as `U74-MC`: the device tree's name without the maker.
@@ -152,7 +182,11 @@ fn riscv_name(uarch: &str) -> String {
 /// The features that every online CPU has: a program may be moved to any of them.
 fn features(info: &Cpuinfo<'_>, online: &CpuList) -> Option<Vec<String>> {
     let key = ["flags", "Features", "features"].into_iter().find(|key| info.first(key).is_some());
-    let Some(key) = key else { return riscv_extensions(info.first("isa")?) };
+    let Some(key) = key else {
+        return riscv_features(info, online)
+            .or_else(|| power_features(info))
+            .or_else(|| sparc_features(info));
+    };
     let mut seen = BTreeSet::new();
     let mut common: Option<Vec<&str>> = None;
     for text in online.iter().filter_map(|cpu| info.of(cpu, key)).chain(info.first(key)) {
@@ -165,6 +199,39 @@ fn features(info: &Cpuinfo<'_>, online: &CpuList) -> Option<Vec<String>> {
         }
     }
     common.map(|words| words.into_iter().map(str::to_owned).collect())
+}
+
+/// The extensions that every hart has: kernels write the common ones for each hart, and beside them its own.
+fn riscv_features(info: &Cpuinfo<'_>, online: &CpuList) -> Option<Vec<String>> {
+    let mut common = riscv_extensions(info.first("isa")?)?;
+    for isa in online.iter().filter_map(|cpu| info.of(cpu, "isa")) {
+        let own: BTreeSet<String> = riscv_extensions(isa).unwrap_or_default().into_iter().collect();
+        common.retain(|extension| own.contains(extension));
+    }
+    Some(common)
+}
+
+/// POWER's kernel names one extension behind the processor's name. VSX and the matrix units belong to an architecture
+/// version each, which the processor's number gives.
+fn power_features(info: &Cpuinfo<'_>) -> Option<Vec<String>> {
+    let (name, rest) = info.first("cpu")?.split_once(',')?;
+    let number = name
+        .strip_prefix("POWER")
+        .map_or(0, |n| n.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0));
+    let altivec = rest.contains("altivec supported");
+    let named = [(altivec, "altivec"), (altivec && number >= 7, "vsx"), (altivec && number >= 10, "mma")];
+    Some(named.into_iter().filter(|(there, _)| *there).map(|(_, name)| name.to_owned()).collect())
+}
+
+/// `cpucaps : flush,stbar,swap,...,vis,vis2`
+fn sparc_features(info: &Cpuinfo<'_>) -> Option<Vec<String>> {
+    Some(
+        info.first("cpucaps")?
+            .split(',')
+            .map(|word| word.trim().to_owned())
+            .filter(|word| !word.is_empty())
+            .collect(),
+    )
 }
 
 /// `rv64imafdc_zba_zbb` as `i m a f d c zba zbb`.

@@ -1,24 +1,29 @@
 //! How many CPUs this process may use: min(affinity, cpuset, quota), at least one.
 
+use std::collections::BTreeSet;
+
 use super::cgroup;
 use super::findings::{Fact, Findings};
+use super::numa;
 use super::root::Root;
 use crate::document::Limits;
 use crate::units::CpuList;
 
-/// Limits for the document, and the throttled periods that readiness speaks of.
-pub(super) struct Found {
-    pub(super) limits: Limits,
-    pub(super) throttled_periods: Option<u64>,
+/// The machine's CPUs, and how they belong together.
+pub(super) struct Sets<'a> {
+    pub(super) online: &'a CpuList,
+    pub(super) cores: &'a BTreeSet<CpuList>,
+    pub(super) packages: &'a BTreeSet<CpuList>,
 }
 
 /// Reads the limits of this process (`affinity` from the system) or of the one that took a snapshot.
 pub(super) fn read(
     root: &Root,
-    online: &CpuList,
+    machine: &Sets<'_>,
     affinity: Option<CpuList>,
     findings: &mut Findings,
-) -> Found {
+) -> Limits {
+    let online = machine.online;
     let groups = cgroup::read(root, findings);
     let affinity = affinity.map(|cpus| Fact::reported(cpus, "kernel")).or_else(|| {
         let status = root.text("proc/self/status")?;
@@ -50,14 +55,53 @@ pub(super) fn read(
     keep("limits.memory_limit_bytes", groups.memory_bytes.is_some(), "memory limit");
     let effective_cpus = effective(allowed.len(), groups.quota_cpus);
     findings.known("limits.effective_cpus", Fact::inferred((), "limits"));
-    Found {
-        limits: Limits {
-            allowed_cpus: allowed,
-            quota_cpus: groups.quota_cpus,
-            effective_cpus,
-            memory_limit_bytes: groups.memory_bytes,
-        },
-        throttled_periods: groups.throttled_periods,
+    let among = |sets: &BTreeSet<CpuList>| {
+        let count = sets.iter().filter(|set| !set.intersection(&allowed).is_empty()).count();
+        (count > 0).then(|| Fact::inferred(count, "limits"))
+    };
+    let hidden = "the system does not show which CPUs belong together";
+    let counted = |count: Option<u64>| count.map(|count| Fact::reported(count, "cgroup"));
+    let no_counter = "no control group of this process counts them";
+    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a group's life, for people")]
+    let throttled_seconds = groups.throttled_nanoseconds.map(|n| Fact::reported(n as f64 / 1e9, "cgroup"));
+    // A package counts whose CPUs or whose memory may be used.
+    let nodes = allowed_nodes(root, groups.nodes);
+    let near = nodes.as_ref().map(|nodes| numa::cpus_of(root, &nodes.value)).unwrap_or_default();
+    let reachable =
+        |set: &&CpuList| !set.intersection(&allowed).is_empty() || !set.intersection(&near).is_empty();
+    let packages = machine.packages.iter().filter(reachable).count();
+    let packages = (packages > 0).then(|| Fact::inferred(packages, "limits"));
+    Limits {
+        allowed_cores: findings.keep("limits.allowed_cores", among(machine.cores), hidden),
+        allowed_packages: findings.keep("limits.allowed_packages", packages, hidden),
+        allowed_nodes: findings.keep(
+            "limits.allowed_nodes",
+            nodes,
+            "neither the control groups nor the status of the process names nodes",
+        ),
+        quota_periods: findings.keep("limits.quota_periods", counted(groups.periods), no_counter),
+        throttled_periods: findings.keep(
+            "limits.throttled_periods",
+            counted(groups.throttled_periods),
+            no_counter,
+        ),
+        throttled_seconds: findings.keep("limits.throttled_seconds", throttled_seconds, no_counter),
+        allowed_cpus: allowed,
+        quota_cpus: groups.quota_cpus,
+        effective_cpus,
+        memory_limit_bytes: groups.memory_bytes,
+    }
+}
+
+/// The nodes of the process's own status, narrowed by its groups.
+fn allowed_nodes(root: &Root, groups: Option<CpuList>) -> Option<Fact<CpuList>> {
+    let of_status = root.text("proc/self/status").and_then(|status| {
+        status.lines().find_map(|line| line.strip_prefix("Mems_allowed_list:"))?.parse::<CpuList>().ok()
+    });
+    match (of_status, groups) {
+        (Some(own), Some(groups)) => Some(Fact::reported(own.intersection(&groups), "procfs")),
+        (Some(own), None) => Some(Fact::reported(own, "procfs")),
+        (None, groups) => groups.map(|nodes| Fact::reported(nodes, "cgroup")),
     }
 }
 

@@ -96,6 +96,15 @@ static X86: &[X86] = &[
     intel(0xc6, "Arrow Lake"),
     intel(0xbd, "Lunar Lake"),
     intel(0xcc, "Panther Lake"),
+    intel(0xd5, "Wildcat Lake"),
+    intel(0x09, "Pentium M"),
+    intel(0x0d, "Pentium M"),
+    intel(0x0e, "Yonah"),
+    intel(0x15, "Pentium M"),
+    intel(0xa8, "Rocket Lake"),
+    intel(0xd7, "Bartlett Lake"),
+    intel(0x65, "Airmont"),
+    intel(0x6e, "Airmont"),
     intel(0x8f, "Sapphire Rapids"),
     intel(0xcf, "Emerald Rapids"),
     intel(0xad, "Granite Rapids"),
@@ -125,7 +134,10 @@ static X86: &[X86] = &[
     intel(0x85, "Knights Mill"),
     family(Vendor::Intel, 11, 0, 255, "Knights Corner"),
     family(Vendor::Intel, 15, 0, 255, "NetBurst"),
+    family(Vendor::Intel, 18, 1, 3, "Nova Lake"),
     family(Vendor::Intel, 19, 1, 1, "Diamond Rapids"),
+    amd(0x05, 0, 255, "K6"),
+    amd(0x06, 0, 255, "K7"),
     amd(0x0f, 0, 255, "K8"),
     amd(0x10, 0, 255, "K10"),
     amd(0x11, 0, 255, "K8"),
@@ -151,11 +163,15 @@ static X86: &[X86] = &[
     amd(0x1a, 0x10, 0x1f, "Zen 5c"),
     amd(0x1a, 0x00, 0x4f, "Zen 5"),
     amd(0x1a, 0x60, 0x7f, "Zen 5"),
+    amd(0x1a, 0x50, 0x5f, "Zen 6"),
+    amd(0x1a, 0x80, 0xcf, "Zen 6"),
     family(Vendor::Hygon, 0x18, 0, 255, "Dhyana (Zen)"),
+    family(Vendor::Zhaoxin, 6, 0x0f, 0x0f, "Isaiah"),
     family(Vendor::Zhaoxin, 6, 0x19, 0x19, "ZhangJiang"),
     family(Vendor::Zhaoxin, 7, 0x1b, 0x1b, "WuDaoKou"),
     family(Vendor::Zhaoxin, 7, 0x3b, 0x3b, "LuJiaZui"),
     family(Vendor::Zhaoxin, 7, 0x5b, 0x5b, "YongFeng"),
+    family(Vendor::Zhaoxin, 7, 0x6b, 0x6b, "ShiJiDaDao"),
 ];
 
 /// The name of an x86 microarchitecture by CPUID's vendor, family, model and stepping.
@@ -197,6 +213,10 @@ static ARM_IMPLEMENTERS: &[(u32, &str)] = &[
 
 /// ARM cores by MIDR implementer and part.
 static ARM_PARTS: &[(u32, u32, &str)] = &[
+    (0x41, 0x926, "ARM926"),
+    (0x41, 0xb02, "ARM11 MPCore"),
+    (0x41, 0xb36, "ARM1136"),
+    (0x41, 0xb56, "ARM1156"),
     (0x41, 0xb76, "ARM1176"),
     (0x41, 0xc05, "Cortex-A5"),
     (0x41, 0xc07, "Cortex-A7"),
@@ -243,7 +263,38 @@ static ARM_PARTS: &[(u32, u32, &str)] = &[
     (0x41, 0xd87, "Cortex-A725"),
     (0x41, 0xd88, "Cortex-A520AE"),
     (0x41, 0xd89, "Cortex-A720AE"),
+    (0x41, 0xd8a, "C1-Nano"),
+    (0x41, 0xd8b, "C1-Pro"),
+    (0x41, 0xd8c, "C1-Ultra"),
     (0x41, 0xd8e, "Neoverse N3"),
+    (0x41, 0xd8f, "Cortex-A320"),
+    (0x41, 0xd90, "C1-Premium"),
+    (0x42, 0x00f, "Brahma-B15"),
+    (0x42, 0x100, "Brahma-B53"),
+    (0x42, 0x516, "ThunderX2"),
+    (0x43, 0x0a0, "ThunderX"),
+    (0x43, 0x0a2, "ThunderX 81XX"),
+    (0x43, 0x0a3, "ThunderX 83XX"),
+    (0x4e, 0x000, "Denver"),
+    (0x50, 0x000, "X-Gene"),
+    (0x51, 0x00f, "Scorpion"),
+    (0x51, 0x02d, "Scorpion"),
+    (0x51, 0x04d, "Krait"),
+    (0x51, 0x06f, "Krait"),
+    (0x51, 0x201, "Kryo"),
+    (0x51, 0x205, "Kryo"),
+    (0x51, 0x211, "Kryo"),
+    (0x51, 0x800, "Kryo 2xx Gold"),
+    (0x51, 0x801, "Kryo 2xx Silver"),
+    (0x51, 0xc01, "Saphira"),
+    (0x56, 0x131, "Feroceon"),
+    (0x56, 0x581, "PJ4"),
+    (0x56, 0x584, "PJ4B-MP"),
+    (0x48, 0xd02, "TaiShan v120"),
+    (0x48, 0xd40, "Cortex-A76 (Kirin)"),
+    (0x70, 0x303, "FTC310"),
+    (0x70, 0x660, "FTC660"),
+    (0x70, 0x661, "FTC661"),
     (0x43, 0x0a1, "ThunderX"),
     (0x43, 0x0af, "ThunderX2"),
     (0x43, 0x0b8, "ThunderX3"),
@@ -275,6 +326,18 @@ static ARM_PARTS: &[(u32, u32, &str)] = &[
     (0x61, 0x035, "Avalanche (M2 Pro)"),
     (0x61, 0x038, "Blizzard (M2 Max)"),
     (0x61, 0x039, "Avalanche (M2 Max)"),
+    (0x61, 0x042, "Sawtooth (M3)"),
+    (0x61, 0x043, "Everest (M3)"),
+    (0x61, 0x044, "Sawtooth (M3 Pro)"),
+    (0x61, 0x045, "Everest (M3 Pro)"),
+    (0x61, 0x048, "Sawtooth (M3 Max)"),
+    (0x61, 0x049, "Everest (M3 Max)"),
+    (0x61, 0x052, "Donan E-core (M4)"),
+    (0x61, 0x053, "Donan P-core (M4)"),
+    (0x61, 0x054, "Brava E-core (M4 Pro)"),
+    (0x61, 0x055, "Brava P-core (M4 Pro)"),
+    (0x61, 0x058, "Brava E-core (M4 Max)"),
+    (0x61, 0x059, "Brava P-core (M4 Max)"),
     (0x6d, 0xd49, "Azure Cobalt 100"),
     (0x70, 0x662, "FTC662"),
     (0x70, 0x663, "FTC663"),
@@ -282,6 +345,7 @@ static ARM_PARTS: &[(u32, u32, &str)] = &[
     (0x70, 0x862, "FTC862"),
     (0xc0, 0xac3, "Ampere-1"),
     (0xc0, 0xac4, "Ampere-1a"),
+    (0xc0, 0xac5, "Ampere-1b"),
 ];
 
 /// The maker of an ARM core.
@@ -297,6 +361,10 @@ pub(super) fn arm_part(implementer: u32, part: u32) -> Option<&'static str> {
 /// The generation of an IBM Z by its machine type.
 pub(super) fn ibm_z(machine_type: &str) -> Option<&'static str> {
     let name = match machine_type {
+        "2064" | "2066" => "z900",
+        "2084" | "2086" => "z990",
+        "2094" | "2096" => "z9",
+        "2097" | "2098" => "z10",
         "2817" | "2818" => "z196",
         "2827" | "2828" => "zEC12",
         "2964" | "2965" => "z13",
@@ -307,6 +375,20 @@ pub(super) fn ibm_z(machine_type: &str) -> Option<&'static str> {
         _ => return None,
     };
     Some(name)
+}
+
+/// The core of a Loongson processor by its product name.
+pub(super) fn loongson(product: &str) -> Option<&'static str> {
+    let product = product.trim().trim_start_matches("Loongson-").to_ascii_uppercase();
+    let starts = |names: &[&str]| names.iter().any(|name| product.starts_with(name));
+    Some(match () {
+        () if starts(&["3A6000", "3C6000", "3D6000", "3E6000", "3B6000"]) => "LA664",
+        () if starts(&["3A5000", "3C5000", "3D5000", "3B5000", "3A5000"]) => "LA464",
+        () if starts(&["2K3000", "3B6000M"]) => "LA364E",
+        () if starts(&["2K1500", "2K2000"]) => "LA364",
+        () if starts(&["2K1000", "2K0500"]) => "LA264",
+        () => return None,
+    })
 }
 
 /// Makers of RISC-V cores by JEDEC number, as in `mvendorid`.

@@ -3,30 +3,57 @@
 use std::collections::BTreeSet;
 
 use super::findings::{Fact, Findings};
+use super::memory::{NODES, node_bytes};
 use super::root::Root;
-use crate::document::Numa;
+use crate::document::{Numa, NumaNode};
 use crate::units::CpuList;
 
-const NODES: &str = "sys/devices/system/node";
-
 /// Reads the nodes below a root.
-pub(super) fn read(root: &Root, findings: &mut Findings) -> Numa {
+pub(super) fn read(root: &Root, online: &CpuList, findings: &mut Findings) -> Numa {
     let all = root.numbered(NODES, "node");
     if all.is_empty() {
         let nodes = Some(findings.known("numa.nodes", Fact::inferred(1, "sysfs")));
         findings.unknown("numa.distances", "the system has no folder of NUMA nodes: one node is inferred");
-        return Numa { nodes, distances: None };
+        return Numa { nodes, ..Numa::default() };
     }
     let gpu_nodes = gpu_nodes(root, &all);
     let own: Vec<u32> = all.iter().copied().filter(|node| !gpu_nodes.contains(node)).collect();
     let distances = distances(root, &all, &own).map(|rows| Fact::reported(rows, "sysfs"));
+    findings.known("numa.details", Fact::reported((), "sysfs"));
     Numa {
+        details: own.iter().map(|&node| detail(root, node, online)).collect(),
+        gpu_nodes: gpu_nodes.into_iter().collect(),
         nodes: Some(findings.known("numa.nodes", Fact::reported(own.len(), "sysfs"))),
         distances: findings.keep(
             "numa.distances",
             distances,
             "the nodes have no distance files, or broken ones",
         ),
+    }
+}
+
+/// The CPUs of some nodes.
+pub(super) fn cpus_of(root: &Root, nodes: &CpuList) -> CpuList {
+    let of =
+        |node: u32| root.cpus(&format!("{NODES}/node{node}/cpulist"), &format!("{NODES}/node{node}/cpumap"));
+    let lists: Vec<CpuList> = nodes.iter().take(1024).filter_map(of).collect();
+    lists.iter().flat_map(CpuList::iter).collect()
+}
+
+/// What the system says of a node. The firmware's promises hold for its nearest CPUs, in MB/s and nanoseconds.
+fn detail(root: &Root, id: u32, online: &CpuList) -> NumaNode {
+    let folder = format!("{NODES}/node{id}");
+    let cpus = root.cpus(&format!("{folder}/cpulist"), &format!("{folder}/cpumap")).unwrap_or_default();
+    let promise = |name: &str| {
+        let value: u32 = root.parse(&format!("{folder}/access0/initiators/{name}"))?;
+        Some(f64::from(value)).filter(|&value| value > 0.0)
+    };
+    NumaNode {
+        id,
+        cpus: cpus.intersection(online),
+        memory_bytes: node_bytes(root, id),
+        read_bytes_per_second: promise("read_bandwidth").map(|megabytes| megabytes * 1e6),
+        read_seconds: promise("read_latency").map(|nanoseconds| nanoseconds * 1e-9),
     }
 }
 

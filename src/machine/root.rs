@@ -3,18 +3,29 @@
 //! What lies below the root is not trusted: a file is read up to a limit and only when it is a regular file, no link
 //! leads out of the root, and whatever cannot be read is simply not there.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use super::archive::{Archive, Entry};
 use crate::sys::files::open_regular;
 use crate::units::CpuList;
 
-/// A folder that holds `sys`, `proc` and perhaps more.
-#[derive(Debug, Clone)]
+/// A folder that holds `sys`, `proc` and perhaps more, or an archive of one.
+#[derive(Debug)]
 pub(super) struct Root {
-    path: PathBuf,
+    place: Place,
+    /// What has been read, where it is to be kept.
+    record: Option<RefCell<Archive>>,
+}
+
+#[derive(Debug)]
+enum Place {
+    Live,
+    Folder(PathBuf),
+    Archive(Archive),
 }
 
 impl Root {
@@ -24,36 +35,70 @@ impl Root {
     const LIMIT_ENTRIES: usize = 1 << 16;
 
     /// The root of this machine.
-    pub(super) fn live() -> Self {
-        Self { path: PathBuf::from("/") }
+    pub(super) const fn live() -> Self {
+        Self { place: Place::Live, record: None }
     }
 
     /// A snapshot's folder; a folder that does not exist is an empty one.
     pub(super) fn snapshot(path: &Path) -> Self {
-        Self { path: fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) }
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        Self { place: Place::Folder(path), record: None }
     }
 
-    /// The file or folder at `relative`, links followed, unless it does not exist or lies outside the root.
+    /// A snapshot in memory.
+    pub(super) const fn archive(archive: Archive) -> Self {
+        Self { place: Place::Archive(archive), record: None }
+    }
+
+    /// The same, keeping what is read from now on.
+    pub(super) fn recording(self) -> Self {
+        Self { record: Some(RefCell::default()), ..self }
+    }
+
+    /// What has been read.
+    pub(super) fn into_record(self) -> Archive {
+        self.record.map(RefCell::into_inner).unwrap_or_default()
+    }
+
+    fn keep(&self, relative: &str, entry: impl FnOnce() -> Entry) {
+        if let Some(record) = &self.record {
+            record.borrow_mut().insert(relative, entry());
+        }
+    }
+
+    /// The file or folder at `relative`, links followed, unless it does not exist or lies outside the root. An archive
+    /// has none: it is asked itself.
     fn resolve(&self, relative: &str) -> Option<PathBuf> {
         let relative = relative.trim_start_matches('/');
         if relative.contains('\0') || Path::new(relative).components().any(|c| c.as_os_str() == "..") {
             return None;
         }
-        let path = self.path.join(relative);
-        if self.path == Path::new("/") {
-            return Some(path);
+        match &self.place {
+            Place::Live => Some(Path::new("/").join(relative)),
+            // A loop of links is an error here, and thus an absent file.
+            Place::Folder(root) => {
+                fs::canonicalize(root.join(relative)).ok().filter(|target| target.starts_with(root))
+            }
+            Place::Archive(_) => None,
         }
-        // A loop of links is an error here, and thus an absent file.
-        fs::canonicalize(path).ok().filter(|target| target.starts_with(&self.path))
     }
 
     /// The bytes of a file, the first 16 MiB at most.
     pub(super) fn bytes(&self, relative: &str) -> Option<Vec<u8>> {
-        let path = self.resolve(relative)?;
-        let file = open_regular(&path).ok()?;
-        let mut bytes = Vec::new();
-        // Some files of sysfs exist and refuse to be read: absent, as far as we are concerned.
-        file.take(Self::LIMIT_BYTES).read_to_end(&mut bytes).ok()?;
+        let bytes = match &self.place {
+            Place::Archive(archive) => match archive.get(relative)? {
+                Entry::File(bytes) => bytes.clone(),
+                Entry::Folder | Entry::Link(_) => return None,
+            },
+            Place::Live | Place::Folder(_) => {
+                let file = open_regular(&self.resolve(relative)?).ok()?;
+                let mut bytes = Vec::new();
+                // Some files of sysfs exist and refuse to be read: absent, as far as we are concerned.
+                file.take(Self::LIMIT_BYTES).read_to_end(&mut bytes).ok()?;
+                bytes
+            }
+        };
+        self.keep(relative, || Entry::File(bytes.clone()));
         Some(bytes)
     }
 
@@ -78,14 +123,24 @@ impl Root {
 
     /// Names in a folder, sorted.
     pub(super) fn names(&self, relative: &str) -> Vec<String> {
-        let Some(entries) = self.resolve(relative).and_then(|path| fs::read_dir(path).ok()) else {
-            return Vec::new();
+        let names = match &self.place {
+            Place::Archive(archive) => archive.names(relative),
+            Place::Live | Place::Folder(_) => {
+                let Some(entries) = self.resolve(relative).and_then(|path| fs::read_dir(path).ok()) else {
+                    return Vec::new();
+                };
+                let mut names: Vec<String> = entries
+                    .take(Self::LIMIT_ENTRIES)
+                    .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+                    .collect();
+                names.sort_unstable();
+                names
+            }
         };
-        let mut names: Vec<String> = entries
-            .take(Self::LIMIT_ENTRIES)
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .collect();
-        names.sort_unstable();
+        self.keep(relative, || Entry::Folder);
+        for name in &names {
+            self.keep(&format!("{relative}/{name}"), || Entry::Folder);
+        }
         names
     }
 
@@ -103,13 +158,38 @@ impl Root {
 
     /// Whether there is anything at `relative`.
     pub(super) fn exists(&self, relative: &str) -> bool {
-        self.resolve(relative).is_some_and(|path| path.exists())
+        let exists = match &self.place {
+            Place::Archive(archive) => archive.get(relative).is_some(),
+            Place::Live | Place::Folder(_) => self.resolve(relative).is_some_and(|path| path.exists()),
+        };
+        if exists {
+            self.keep(relative, || Entry::Folder);
+        }
+        exists
+    }
+
+    /// The host's name, which is looked at only to leave it out of a snapshot: it is not kept.
+    pub(super) fn host_name(&self) -> Option<String> {
+        let path = self.resolve("proc/sys/kernel/hostname")?;
+        let mut text = String::new();
+        open_regular(&path).ok()?.take(256).read_to_string(&mut text).ok()?;
+        Some(trim(&text).to_owned()).filter(|name| !name.is_empty())
     }
 
     /// Where a link points to, as written; it is not followed.
     pub(super) fn link(&self, relative: &str) -> Option<String> {
-        let (folder, name) = relative.rsplit_once('/')?;
-        fs::read_link(self.resolve(folder)?.join(name)).ok()?.into_os_string().into_string().ok()
+        let target = match &self.place {
+            Place::Archive(archive) => match archive.get_unfollowed(relative)? {
+                Entry::Link(target) => target.clone(),
+                Entry::Folder | Entry::File(_) => return None,
+            },
+            Place::Live | Place::Folder(_) => {
+                let (folder, name) = relative.rsplit_once('/')?;
+                fs::read_link(self.resolve(folder)?.join(name)).ok()?.into_os_string().into_string().ok()?
+            }
+        };
+        self.keep(relative, || Entry::Link(target.clone()));
+        Some(target)
     }
 }
 

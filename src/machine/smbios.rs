@@ -17,6 +17,15 @@ pub(super) fn modules(root: &Root) -> Option<Vec<MemoryModule>> {
     (!entries.is_empty()).then(|| entries.iter().filter_map(|entry| module(entry)).collect())
 }
 
+/// What the modules could deliver together, if each had a channel of its own; `None` where one leaves it open.
+pub(super) fn bytes_per_second(modules: &[MemoryModule]) -> Option<f64> {
+    let rate = |module: &MemoryModule| {
+        let transfers = module.transfers_per_second.or(module.rated_transfers_per_second)?;
+        Some(transfers * f64::from(module.width_bits?) / 8.0)
+    };
+    modules.iter().map(rate).sum::<Option<f64>>().filter(|&rate| rate > 0.0)
+}
+
 /// One entry; `None` for an empty slot or an entry that is none.
 fn module(entry: &[u8]) -> Option<MemoryModule> {
     let length = usize::from(*entry.get(1)?);
@@ -48,6 +57,32 @@ fn module(entry: &[u8]) -> Option<MemoryModule> {
         manufacturer: text(0x17),
         part_number: text(0x1a),
     })
+}
+
+/// The entry with the strings that are not read (serial numbers, asset tags) written over.
+pub(super) fn without_private_facts(entry: &[u8]) -> Vec<u8> {
+    let Some((fields, strings)) =
+        entry.get(1).and_then(|&length| entry.split_at_checked(usize::from(length)))
+    else {
+        return Vec::new();
+    };
+    let kept: Vec<usize> = [0x10, 0x17, 0x1a]
+        .iter()
+        .filter_map(|&at| fields.get(at))
+        .map(|&number| usize::from(number))
+        .collect();
+    let mut out = fields.to_vec();
+    for (index, text) in strings.split(|&byte| byte == 0).enumerate() {
+        if index > 0 {
+            out.push(0);
+        }
+        if kept.contains(&(index + 1)) {
+            out.extend_from_slice(text);
+        } else {
+            out.extend(std::iter::repeat_n(b'-', text.len()));
+        }
+    }
+    out
 }
 
 /// The size field: 0 is an empty slot (outer `None`), all ones is unknown, 7FFFh escapes to the extended field in MiB,

@@ -3,7 +3,7 @@
 //! A core is the set of its threads, never a `core_id`: ids repeat across packages. CPU numbers are a set: they may
 //! have gaps, and CPU 0 may be offline.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cpuinfo::Cpuinfo;
 use super::findings::Fact;
@@ -17,6 +17,13 @@ pub(super) struct Topology {
     pub(super) packages: Option<Fact<usize>>,
     /// Only where a package has several.
     pub(super) dies: Option<Fact<usize>>,
+    /// Only where one holds several cores and a package several of them.
+    pub(super) clusters: Option<Fact<usize>>,
+    /// Levels of IBM Z.
+    pub(super) books: Option<Fact<usize>>,
+    pub(super) drawers: Option<Fact<usize>>,
+    /// The CPUs of each package, where the system names them.
+    pub(super) package_sets: BTreeSet<CpuList>,
     pub(super) cores: Option<Fact<BTreeSet<CpuList>>>,
 }
 
@@ -37,22 +44,49 @@ pub(super) fn read(root: &Root, info: &Cpuinfo<'_>) -> Topology {
         })
     };
     let cores = distinct(cpus, |cpu| set(cpu, ["core_cpus", "thread_siblings"]));
-    let packages = distinct(cpus, |cpu| set(cpu, ["package_cpus", "core_siblings"]))
-        .map(|sets| sets.len())
-        .or_else(|| distinct(cpus, |cpu| file(cpu, "physical_package_id")).map(|ids| ids.len()));
+    let package_sets = distinct(cpus, |cpu| set(cpu, ["package_cpus", "core_siblings"]))
+        .unwrap_or_else(|| by_package_id(cpus, &file));
+    let packages = Some(package_sets.len()).filter(|&count| count > 0);
     let dies = distinct(cpus, |cpu| {
         file(cpu, "die_id").filter(|&id| id >= 0)?;
         set(cpu, ["die_cpus", "die_cpus"])
     });
+    let clusters = distinct(cpus, |cpu| {
+        file(cpu, "cluster_id").filter(|&id| (0..0xffff).contains(&id))?;
+        set(cpu, ["cluster_cpus", "cluster_cpus"])
+    });
+    let holds_cores = |cluster: &CpuList| {
+        let within = |core: &&CpuList| core.first().is_some_and(|cpu| cluster.contains(cpu));
+        cores.as_ref().is_some_and(|cores| cores.iter().filter(within).count() > 1)
+    };
+    let level = |names: [&str; 2]| {
+        distinct(cpus, |cpu| set(cpu, names)).map(|sets| Fact::reported(sets.len(), "sysfs"))
+    };
     Topology {
+        clusters: clusters
+            .filter(|sets| packages.is_some_and(|p| sets.len() > p) && sets.iter().any(holds_cores))
+            .map(|sets| Fact::reported(sets.len(), "sysfs")),
+        books: level(["book_cpus", "book_siblings"]),
+        drawers: level(["drawer_cpus", "drawer_siblings"]),
         // Old kernels name a die of one CPU where there is no die level, which gives as many dies as CPUs.
         dies: dies
             .filter(|dies| packages.is_some_and(|p| dies.len() > p) && dies.iter().any(|die| die.len() > 1))
             .map(|dies| Fact::reported(dies.len(), "sysfs")),
         packages: packages.map(|n| Fact::reported(n, "sysfs")).or_else(|| packages_by_cpuinfo(info, cpus)),
         cores: cores.map(|cores| Fact::reported(cores, "sysfs")).or_else(|| cores_by_cpuinfo(info, cpus)),
+        package_sets,
         online: Some(online),
     }
+}
+
+/// The packages by their numbers, on kernels that name no sets; empty where a CPU has none.
+fn by_package_id(cpus: &CpuList, file: &dyn Fn(u32, &str) -> Option<i64>) -> BTreeSet<CpuList> {
+    let mut packages: BTreeMap<i64, CpuList> = BTreeMap::new();
+    for cpu in cpus.iter() {
+        let Some(id) = file(cpu, "physical_package_id") else { return BTreeSet::new() };
+        packages.entry(id).or_default().insert(cpu);
+    }
+    packages.into_values().collect()
 }
 
 /// The online CPUs: the kernel's list; on old kernels those with a topology; without sysfs those of `/proc/cpuinfo`.

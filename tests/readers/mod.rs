@@ -12,7 +12,7 @@ use perfkit::analysis::compare::{Margin, compare};
 use perfkit::analysis::recommend::recommend;
 use perfkit::document::{Case, CasePattern, Machine, read_document, to_json};
 use perfkit::interchange::{self, Benchmarks, Imported};
-use perfkit::machine::{Source, detect, replace_gpus};
+use perfkit::machine::{Source, detect, detect_archive, replace_gpus, snapshot};
 use perfkit::measure::protocol::{self, Greeting, Offer};
 use perfkit::render::page::Extras;
 use perfkit::render::{comparison, terminal};
@@ -35,6 +35,8 @@ pub(crate) static READERS: &[Reader] = &[
     Reader { name: "worker_reply", read: worker_reply },
     Reader { name: "cpuid_dump", read: cpuid_dump },
     Reader { name: "gpu_report", read: gpu_report },
+    Reader { name: "machine_root", read: machine_root },
+    Reader { name: "machine_archive", read: machine_archive },
 ];
 
 /// The reader with this name.
@@ -172,4 +174,52 @@ fn gpu_report(bytes: &[u8]) {
         black_box(terminal::machine(&machine, false, 80));
         to_json(&machine).unwrap();
     }
+}
+
+/// Files of a root: each `=path`, a line end, its text, up to the next line that begins with `=`.
+fn machine_root(bytes: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    for part in bytes.split(|&byte| byte == b'=') {
+        let at = part.iter().position(|&byte| byte == b'\n').unwrap_or(part.len());
+        let (path, text) = (String::from_utf8_lossy(&part[..at]), part.get(at + 1..).unwrap_or_default());
+        let inside = path
+            .split('/')
+            .all(|name| !matches!(name, "" | "." | "..") && name.len() < 100 && !name.contains('\0'));
+        if !inside || path.len() > 1000 {
+            continue;
+        }
+        let path = folder.path().join(&*path);
+        // A path through a file, or onto a folder, makes nothing.
+        let _ = fs::create_dir_all(path.parent().unwrap());
+        let _ = fs::write(path, text);
+    }
+    let machine = detect(Source::Root(folder.path()));
+    detected(&machine);
+    let mut packed = Vec::new();
+    let told = snapshot(Some(folder.path()), &mut packed).unwrap();
+    let file = folder.path().join("packed");
+    fs::write(&file, packed).unwrap();
+    assert_eq!(detect_archive(&file).unwrap(), told);
+}
+
+fn machine_archive(bytes: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("archive");
+    fs::write(&path, bytes).unwrap();
+    if let Ok(machine) = detect_archive(&path) {
+        detected(&machine);
+    }
+}
+
+/// What holds of every machine that was detected.
+fn detected(machine: &Machine) {
+    for field in machine.null_fields() {
+        assert!(machine.unknown.iter().any(|unknown| unknown.field == field), "{field} has no reason");
+    }
+    assert!(machine.limits.effective_cpus >= 1);
+    let style = perfkit::render::machine::Style { color: false, width: 80 };
+    let text = perfkit::render::machine::view(machine, perfkit::render::machine::Detail::Verbose, style);
+    assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text}");
+    black_box(perfkit::render::figure::topology(machine).map(|figure| figure.to_inline_svg()));
+    to_json(machine).unwrap();
 }

@@ -1,9 +1,11 @@
 //! CPUID: of the running CPU, or of every CPU of a dump.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::root::Root;
+use crate::units::CpuList;
 
 pub(super) mod features;
 #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
@@ -36,10 +38,62 @@ pub(super) fn live() -> Option<Box<dyn Reader>> {
     Some(Box::new(live::Native))
 }
 
+/// The kinds that these CPUs name themselves: the leaf that tells is valid for the CPU that executes it, so that a thread
+/// goes from one to the next. `None` where the processor is no hybrid or one cannot be gone to.
+#[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
+pub(super) fn live_kinds(cpus: &CpuList) -> Option<BTreeMap<String, CpuList>> {
+    topology::core_kind(&live::Native)?;
+    let cpus = cpus.clone();
+    let walk = move || {
+        let mut kinds: BTreeMap<String, CpuList> = BTreeMap::new();
+        for cpu in cpus.iter() {
+            crate::sys::threads::pin(&[cpu]).ok()?;
+            kinds.entry(topology::core_kind(&live::Native)?.to_owned()).or_default().insert(cpu);
+        }
+        Some(kinds)
+    };
+    // The thread ends with its affinity.
+    std::thread::spawn(walk).join().ok().flatten()
+}
+
+/// The kinds that these CPUs name themselves: on other architectures they do not.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "x86")))]
+pub(super) fn live_kinds(_: &CpuList) -> Option<BTreeMap<String, CpuList>> {
+    None
+}
+
 /// The running CPU's, where it is an x86: it is not.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "x86")))]
 pub(super) fn live() -> Option<Box<dyn Reader>> {
     None
+}
+
+/// A reader that remembers what it was asked, so that the answers can be kept.
+pub(super) struct Recording {
+    inner: Box<dyn Reader>,
+    answers: RefCell<BTreeMap<(u32, u32), Registers>>,
+}
+
+impl Recording {
+    pub(super) fn new(inner: Box<dyn Reader>) -> Self {
+        Self { inner, answers: RefCell::default() }
+    }
+
+    /// The answers so far as lines of a dump.
+    pub(super) fn lines(&self) -> String {
+        let line = |(&(leaf, subleaf), r): (&(u32, u32), &Registers)| {
+            format!("5 {leaf:x} 0 {subleaf:x} 0 => {:x} {:x} {:x} {:x}\n", r.eax, r.ebx, r.ecx, r.edx)
+        };
+        self.answers.borrow().iter().map(line).collect()
+    }
+}
+
+impl Reader for Recording {
+    fn read(&self, leaf: u32, subleaf: u32) -> Option<Registers> {
+        let answer = self.inner.read(leaf, subleaf)?;
+        self.answers.borrow_mut().insert((leaf, subleaf), answer);
+        Some(answer)
+    }
 }
 
 /// One line of a dump: inputs that must match where the mask says so, and the answer.
@@ -57,8 +111,13 @@ pub(super) struct DumpedCpu {
 }
 
 impl DumpedCpu {
+    /// Whether there is no answer in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
     /// Reads lines `mask eax ebx ecx edx => eax ebx ecx edx`, all hexadecimal; others are passed over.
-    fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let line = |line: &str| {
             let (question, answer) = line.split('#').next()?.split_once("=>")?;
             let numbers = |text: &str| -> Option<Vec<u32>> {

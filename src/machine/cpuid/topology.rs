@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Reader, signature};
-use crate::document::CacheType;
+use crate::document::{CacheType, UnplacedCache};
 use crate::machine::caches::{Geometry, InstanceKey, Instances};
 use crate::machine::findings::Fact;
 use crate::machine::topology::Topology;
@@ -42,8 +42,10 @@ pub(in crate::machine) fn topology<R: Reader>(cpus: &BTreeMap<u32, R>) -> Topolo
     Topology {
         online: Some(Fact::reported(online.clone(), "cpuid")),
         packages: packages.map(|n| Fact::reported(n, "cpuid")),
+        package_sets: groups(&|place| Some(place.package_shift)).unwrap_or_default(),
         dies: dies.filter(|&dies| packages.is_some_and(|p| dies > p)).map(|n| Fact::reported(n, "cpuid")),
         cores: groups(&|place| Some(place.core_shift)).map(|cores| Fact::reported(cores, "cpuid")),
+        ..Topology::default()
     }
 }
 
@@ -121,9 +123,75 @@ pub(in crate::machine) fn caches<R: Reader>(cpus: &BTreeMap<u32, R>) -> Instance
     sharing.into_iter().map(instance).collect()
 }
 
+/// The caches of one CPU without the others' word on who shares them.
+pub(in crate::machine) fn unplaced(cpu: &dyn Reader) -> Vec<UnplacedCache> {
+    let cache = |(level, kind, geometry, _): (u32, CacheType, Geometry, u32)| UnplacedCache {
+        level,
+        kind,
+        size_bytes: geometry.size_bytes,
+        line_bytes: geometry.line_bytes,
+        ways: geometry.ways,
+    };
+    cache_leaves(cpu).into_iter().map(cache).collect()
+}
+
+/// AMD before 8000_001Dh: first level in 8000_0005h, the others in 8000_0006h. The first two belong to a core, the third
+/// to all cores of a node.
+fn old_amd_caches(cpu: &dyn Reader) -> Vec<(u32, CacheType, Geometry, u32)> {
+    let (first, above) = (cpu.leaf(0x8000_0005, 0), cpu.leaf(0x8000_0006, 0));
+    // Fields of associativity above the first level are codes.
+    let coded = |code: u32| match code & 15 {
+        ways @ (1 | 2 | 4) => Some(u64::from(ways)),
+        6 => Some(8),
+        8 => Some(16),
+        0xa => Some(32),
+        0xb => Some(48),
+        0xc => Some(64),
+        0xd => Some(96),
+        0xe => Some(128),
+        _ => None,
+    };
+    let geometry = |size: u32, unit: u64, line: u32, ways: Option<u64>| Geometry {
+        size_bytes: Some(u64::from(size) * unit),
+        line_bytes: Some(u64::from(line)).filter(|&line| line > 0),
+        ways,
+    };
+    let level_one = |register: u32| {
+        geometry(
+            register >> 24,
+            1 << 10,
+            register & 0xff,
+            Some(u64::from(register >> 16 & 0xff)).filter(|&w| w > 0 && w < 0xff),
+        )
+    };
+    let cores = (cpu.leaf(0x8000_0008, 0).ecx & 0xff) + 1;
+    let nodes = (cpu.leaf(0x8000_001e, 0).ecx >> 8 & 7) + 1;
+    let package_l3 = above.edx >> 18;
+    let caches = [
+        (1, CacheType::Data, level_one(first.ecx), 1),
+        (1, CacheType::Instruction, level_one(first.edx), 1),
+        (
+            2,
+            CacheType::Unified,
+            geometry(above.ecx >> 16, 1 << 10, above.ecx & 0xff, coded(above.ecx >> 12)),
+            1,
+        ),
+        (
+            3,
+            CacheType::Unified,
+            geometry(package_l3 / nodes, 512 << 10, above.edx & 0xff, coded(above.edx >> 12)),
+            cores.div_ceil(nodes),
+        ),
+    ];
+    caches.into_iter().filter(|cache| cache.2.size_bytes != Some(0)).collect()
+}
+
 fn cache_leaves(cpu: &dyn Reader) -> Vec<(u32, CacheType, Geometry, u32)> {
     let amd = cpu.leaf(0x8000_0001, 0).ecx >> 22 & 1 == 1 && cpu.leaf(0x8000_001d, 0).eax & 31 != 0;
     let leaf = if amd { 0x8000_001d } else { 4 };
+    if cpu.leaf(leaf, 0).eax & 31 == 0 {
+        return old_amd_caches(cpu);
+    }
     let mut caches = Vec::new();
     for subleaf in 0..16 {
         let registers = cpu.leaf(leaf, subleaf);
@@ -151,6 +219,8 @@ fn cache_leaves(cpu: &dyn Reader) -> Vec<(u32, CacheType, Geometry, u32)> {
 pub(in crate::machine) fn core_kind(cpu: &dyn Reader) -> Option<&'static str> {
     if cpu.leaf(7, 0).edx >> 15 & 1 == 1 {
         return match cpu.leaf(0x1a, 0).eax >> 24 {
+            // Cores on the die of the system agent have no cache of the third level.
+            0x20 if !cache_leaves(cpu).iter().any(|cache| cache.0 == 3) => Some("LP E-core"),
             0x20 => Some("E-core"),
             0x40 => Some("P-core"),
             _ => None,

@@ -14,6 +14,7 @@ mod latency;
 mod palette;
 mod roofline;
 mod scene;
+mod topology;
 
 pub use axis::{Axis, Number, Scale};
 pub(super) use charts::STAGES;
@@ -22,6 +23,7 @@ pub use compared::comparison;
 pub use latency::latency;
 pub use palette::{Ink, Marker};
 pub use roofline::{roofline, roofline_at, thread_counts};
+pub use topology::topology;
 
 /// A picture.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +70,27 @@ pub enum Data {
     Bars(Vec<Bar>),
     /// Values with intervals on the categories of y.
     Intervals(Vec<Interval>),
+    /// Boxes in boxes at positions of their own: a figure that holds them has no axes.
+    Nested(Vec<Nested>),
+}
+
+/// A box with a name, in pixels below the titles.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Nested {
+    /// Its left edge.
+    pub x: f64,
+    /// Its upper edge.
+    pub y: f64,
+    /// Its width.
+    pub width: f64,
+    /// Its height.
+    pub height: f64,
+    /// How strong its colour is, 0 to 1.
+    pub opacity: f64,
+    /// Written at its upper left, as far as there is room; more lines below it.
+    pub lines: Vec<String>,
+    /// What it tells when pointed at.
+    pub hover: String,
 }
 
 /// A line through points.
@@ -161,6 +184,7 @@ impl Figure {
             Data::Points(_, points) => points.is_empty(),
             Data::Bars(bars) => bars.is_empty(),
             Data::Intervals(intervals) => intervals.is_empty(),
+            Data::Nested(boxes) => boxes.is_empty(),
         })
     }
 

@@ -1,7 +1,7 @@
 //! The layout of a figure: shapes at positions in CSS pixels, the same for every writer.
 
 use super::labels::{self, Boxed};
-use super::{Axis, Bar, Data, Emphasis, Figure, Ink, Interval, Line, Marker, Point, Scale, Series};
+use super::{Axis, Bar, Data, Emphasis, Figure, Ink, Interval, Line, Marker, Nested, Point, Scale, Series};
 use crate::render::font::{em_width, fit};
 
 /// Size of the text in a picture.
@@ -93,6 +93,15 @@ pub(super) fn compose(figure: &Figure, titles: Titles) -> Scene {
     let saved = if titles == Titles::Outside { TITLE + 40.0 } else { 0.0 };
     let height = full_height - saved;
     top = scene.legend(figure, top, width);
+    if figure.series.iter().any(|series| matches!(series.data, Data::Nested(_))) {
+        // Their positions are their own: there is nothing to scale.
+        for series in &figure.series {
+            if let Data::Nested(boxes) = &series.data {
+                scene.nested(boxes, series.ink, top);
+            }
+        }
+        return Scene { width, height: top + nested_height(figure), items: scene.items };
+    }
     let plot = Plot {
         left: left_margin(figure),
         right: width - right_margin(figure),
@@ -107,6 +116,15 @@ pub(super) fn compose(figure: &Figure, titles: Titles) -> Scene {
     scene.line_labels(figure, &plot);
     scene.point_labels(figure, &plot);
     Scene { width, height, items: scene.items }
+}
+
+/// Where the lowest box ends.
+fn nested_height(figure: &Figure) -> f64 {
+    let boxes = figure.series.iter().flat_map(|series| match &series.data {
+        Data::Nested(boxes) => boxes.as_slice(),
+        Data::Line(_) | Data::Points(..) | Data::Bars(_) | Data::Intervals(_) => &[],
+    });
+    boxes.map(|nested| nested.y + nested.height).fold(0.0, f64::max) + 12.0
 }
 
 /// Room for the names of rows, or for the numbers at the ticks.
@@ -130,7 +148,7 @@ fn right_margin(figure: &Figure) -> f64 {
             Data::Line(line) => line.end_label.iter().map(String::as_str).collect(),
             Data::Bars(bars) => bars.iter().filter_map(|bar| bar.label.as_deref()).collect(),
             Data::Intervals(list) => list.iter().filter_map(|i| i.label.as_deref()).collect(),
-            Data::Points(..) => Vec::new(),
+            Data::Points(..) | Data::Nested(_) => Vec::new(),
         }
     });
     let widest = labels.map(|label| em_width(label) * SMALL).fold(0.0, f64::max);
@@ -209,7 +227,7 @@ impl Composer {
                         Shape::Marker { x: x + 9.0, y: middle, radius: 5.5, marker: *marker, filled };
                     self.push(sample, series.ink);
                 }
-                Data::Bars(_) | Data::Intervals(_) => {
+                Data::Bars(_) | Data::Intervals(_) | Data::Nested(_) => {
                     let sample = Shape::Rect { x: x + 3.0, y: middle - 6.0, width: 12.0, height: 12.0 };
                     self.push(sample, series.ink);
                 }
@@ -269,6 +287,7 @@ impl Composer {
             Data::Points(marker, points) => self.data_points(figure, *marker, points, series.ink, plot),
             Data::Bars(bars) => self.data_bars(figure, bars, series.ink, plot),
             Data::Intervals(list) => self.data_intervals(figure, list, series.ink, plot),
+            Data::Nested(boxes) => self.nested(boxes, series.ink, plot.top),
         }
     }
 
@@ -339,6 +358,24 @@ impl Composer {
             self.items.push(Item { shape, ink, opacity: 1.0, hover });
             if let Some(label) = &interval.label {
                 self.text((plot.right + 12.0, y + 4.5), label, SMALL, Anchor::Start, Ink::Text);
+            }
+        }
+    }
+
+    /// Boxes with their names, each over those that hold it.
+    fn nested(&mut self, boxes: &[Nested], ink: Ink, top: f64) {
+        const LINE: f64 = 16.0;
+        for nested in boxes {
+            let (x, y, width, height) = (nested.x, nested.y + top, nested.width, nested.height);
+            let hover = Some(nested.hover.clone());
+            let shape = Shape::Rect { x, y, width, height };
+            self.items.push(Item { shape, ink, opacity: nested.opacity, hover });
+            let corners = vec![(x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y)];
+            self.push(Shape::Path { points: corners, width: 1.0 }, ink);
+            for (number, line) in nested.lines.iter().enumerate() {
+                let text = fit(line, (width - 12.0) / SMALL);
+                let at = (x + 6.0, y + LINE * (number as f64 + 1.0));
+                self.text(at, &text, SMALL, Anchor::Start, Ink::Text);
             }
         }
     }

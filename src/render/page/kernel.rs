@@ -34,7 +34,10 @@ pub(super) fn roofline(facts: &Facts<'_>) -> Option<Section> {
 fn points(figure: &figure::Figure) -> usize {
     let count = |series: &figure::Series| match &series.data {
         figure::Data::Points(_, points) => points.len(),
-        figure::Data::Line(_) | figure::Data::Bars(_) | figure::Data::Intervals(_) => 0,
+        figure::Data::Line(_)
+        | figure::Data::Bars(_)
+        | figure::Data::Intervals(_)
+        | figure::Data::Nested(_) => 0,
     };
     figure.series.iter().map(count).sum()
 }

@@ -2,17 +2,24 @@
 
 use super::{Block, Cell, Fact, Note, Section, Table, Tone, number_column, words_column};
 use crate::document::{CacheType, Gpu, Machine, ReadinessVerdict};
+use crate::render::figure::topology;
 use crate::render::words;
 use crate::units;
 
 /// The facts of a machine, its caches, its GPUs, and whether it is fit for measuring.
 pub(super) fn machine(machine: &Machine) -> Section {
     let mut blocks = vec![Block::Facts(facts(machine))];
+    if let Some(drawing) = topology(machine) {
+        blocks.push(Block::Figure(Box::new(drawing)));
+    }
     if !machine.cpu.caches.is_empty() {
         blocks.push(Block::Table(caches(machine)));
     }
     if !machine.gpus.is_empty() {
         blocks.push(Block::Table(gpus(&machine.gpus)));
+    }
+    if !machine.execution.providers.is_empty() {
+        blocks.push(Block::Table(providers(machine)));
     }
     if !machine.readiness.is_empty() {
         blocks.push(Block::Notes(readiness(machine)));
@@ -52,13 +59,31 @@ fn facts(machine: &Machine) -> Vec<Fact> {
     say("Core clock", Some(clocks.into_iter().flatten().collect::<Vec<_>>().join(", ")));
     let tiers: Vec<String> = cpu.tiers.iter().map(ToString::to_string).collect();
     say("Instruction tiers", Some(tiers.join(", ")));
+    let level = cpu.isa.x86_64_level.map(|level| format!("x86-64-v{level}"));
+    let vectors = cpu.isa.vector_bits.map(|bits| format!("vectors of {bits} bits"));
+    say("Instruction set", Some(level.into_iter().chain(vectors).collect::<Vec<_>>().join(", ")));
+    let kinds = cpu.kinds.iter().filter(|_| cpu.kinds.len() > 1);
+    let kinds: Vec<String> =
+        kinds.map(|kind| format!("{} {}", kind.cores, kind.name.as_deref().unwrap_or("unnamed"))).collect();
+    say("Kinds of cores", Some(kinds.join(", ")));
+    let loaded = frequency.under_load.iter().flatten().filter_map(|loaded| {
+        let cores = words::counted(loaded.cores, "core", "cores");
+        Some(format!("{} ({} on {cores})", units::hertz(loaded.hertz?), loaded.load))
+    });
+    say("Clock under load", Some(loaded.collect::<Vec<_>>().join(", ")));
     say("Memory", machine.memory.total_bytes.map(units::bytes));
     say("Memory limit", machine.limits.memory_limit_bytes.map(units::bytes));
+    let side = machine.memory.side_caches.iter().filter_map(|cache| cache.size_bytes).map(units::bytes);
+    say("Memory-side caches", Some(side.collect::<Vec<_>>().join(", ")));
+    say("Modules deliver at most", machine.memory.modules_bytes_per_second.map(units::bytes_per_second));
     say("Transparent huge pages", machine.memory.huge_pages.transparent.clone());
     say("NUMA nodes", machine.numa.nodes.map(|n| n.to_string()));
     let environment = &machine.environment;
     say("System", environment.os.clone());
     say("Kernel", environment.kernel.clone());
+    let instance = [environment.cloud.clone(), environment.instance_type.clone()];
+    say("Cloud", Some(instance.into_iter().flatten().collect::<Vec<_>>().join(" ")));
+    say("Product", environment.product.clone());
     say("Hypervisor", environment.hypervisor.clone());
     say("Container", environment.container.clone());
     say("Governor", environment.governor.clone());
@@ -128,6 +153,20 @@ fn gpus(gpus: &[Gpu]) -> Table {
         ],
         rows: rows.collect(),
         folded: false,
+    }
+}
+
+/// Execution providers in the order in which they should be tried.
+fn providers(machine: &Machine) -> Table {
+    let rows = machine.execution.providers.iter().map(|provider| {
+        let usable = if provider.usable { "yes" } else { "no" };
+        vec![Cell::text(&*provider.name), Cell::text(usable), Cell::text(&*provider.reason)]
+    });
+    Table {
+        caption: "Execution providers".to_owned(),
+        columns: vec![words_column("Provider", 0), words_column("Usable", 0), words_column("Reason", 1)],
+        rows: rows.collect(),
+        folded: true,
     }
 }
 

@@ -1,15 +1,17 @@
 //! `perfkit detect`.
 
+mod loaded_clock;
+mod measure;
+
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Context as _;
 
 use super::{Context, Exit};
-use crate::document::{Confidence, FactSource, Machine, Unknown, to_json};
-use crate::machine::{Source, detect, differences, replace_gpus};
+use crate::document::{Machine, to_json, write_atomically};
+use crate::machine::{Source, detect, detect_archive, differences, memory_limit, replace_gpus, snapshot};
 use crate::render::machine::{Detail, Style, differences as render_differences, view};
-use crate::session::core_clock;
+use crate::units::parse_bytes;
 
 /// Facts of this machine, or of a snapshot
 ///
@@ -18,21 +20,22 @@ use crate::session::core_clock;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   perfkit detect                         this machine
-  perfkit detect --measure               and the clock that its cores really run at
+  perfkit detect --measure               and its clock under load, and the sizes of caches that loads feel
   perfkit detect --json | jq .cpu.tiers  for scripts
-  perfkit detect --root snapshot/        a folder that holds another machine's sys and proc
+  perfkit detect --snapshot box.tar.gz   a file for others, without serial numbers, addresses and names
+  perfkit detect --root box.tar.gz       that machine, read elsewhere (or a folder with its sys and proc)
   perfkit detect --compare other.json    what differs from a machine detected before")]
 pub(super) struct Args {
-    /// Read sys and proc below this folder instead of this machine's
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["cpuid", "measure"])]
+    /// Read sys and proc below this folder, or of this archive (tar, tar.gz), instead of this machine's
+    #[arg(long, value_name = "DIR|ARCHIVE", conflicts_with_all = ["cpuid", "measure"])]
     root: Option<PathBuf>,
     /// Read a folder with the CPUID of every CPU (pu0, pu1, ...)
     #[arg(long, value_name = "DIR", conflicts_with = "measure")]
     cpuid: Option<PathBuf>,
-    /// Take the GPUs from a file that `nvidia-smi -q -x` wrote
+    /// Take the GPUs from a file that `nvidia-smi -q -x` or `rocm-smi --json` wrote
     #[arg(long, value_name = "FILE")]
     gpu_file: Option<PathBuf>,
-    /// Measure the core clock (about a second)
+    /// Measure the core clock, alone and under load, and the latency of loads by footprint (about ten seconds)
     #[arg(long)]
     measure: bool,
     /// Show where each fact comes from and why others are unknown
@@ -41,18 +44,40 @@ pub(super) struct Args {
     /// Show what differs from the machine in this file (of `detect --json` or of results)
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
+    /// Write all that is read to this archive (tar.gz), without what names the machine's owner
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cpuid", "measure", "gpu_file"])]
+    snapshot: Option<PathBuf>,
+    /// Compute the limit of GPU memory for a model with weights of this size (such as 90MiB)
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    model_memory: Option<u64>,
+    /// The same for batches whose activations take this size
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    batch_memory: Option<u64>,
+}
+
+fn parse_size(text: &str) -> Result<u64, String> {
+    parse_bytes(text).map_err(|error| error.to_string())
 }
 
 /// Runs the subcommand.
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit> {
-    let mut machine = detect(source(args)?);
+    let mut machine = match &args.snapshot {
+        Some(file) => write_snapshot(file, args, context)?,
+        None => machine(args)?,
+    };
     if let Some(path) = &args.gpu_file {
         let text = read_text(path)?;
         replace_gpus(&mut machine, &text).with_context(|| path.display().to_string())?;
     }
     if args.measure {
         context.warn_if_unoptimised();
-        measure(&mut machine, context);
+        measure::measure(&mut machine, context);
+    }
+    if args.model_memory.is_some() || args.batch_memory.is_some() {
+        let (model, batch) = (args.model_memory.unwrap_or(0), args.batch_memory.unwrap_or(0));
+        let limits =
+            machine.gpus.iter().enumerate().map(|(index, gpu)| memory_limit(gpu, index, model, batch));
+        machine.execution.memory_limits = limits.collect();
     }
     let other = args.compare.as_deref().map(read_machine).transpose()?;
     let style = Style { color: context.color, width: 80 };
@@ -70,23 +95,21 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
     Ok(Exit::Fine)
 }
 
-/// Fills the measured clock, or says why there is none.
-fn measure(machine: &mut Machine, context: &Context<'_>) {
-    const FIELD: &str = "cpu.frequency.measured_hertz";
-    let answer = core_clock::measure(&Arc::new(machine.clone()), &|| false);
-    machine.unknown.retain(|unknown| unknown.field != FIELD);
-    let field = FIELD.to_owned();
-    match answer {
-        Ok(hertz) => {
-            machine.cpu.frequency.measured_hertz = Some(hertz);
-            let source = "measured".to_owned();
-            machine.sources.push(FactSource { field, source, confidence: Confidence::Measured });
-        }
-        Err(reason) => {
-            context.note(&format!("the core clock was not measured: {reason}"));
-            machine.unknown.push(Unknown { field, reason });
-        }
+/// Writes the archive; the answer is the machine that it reads back to.
+fn write_snapshot(file: &Path, args: &Args, context: &Context<'_>) -> anyhow::Result<Machine> {
+    if let Some(root) = &args.root {
+        anyhow::ensure!(root.is_dir(), "{} is not a folder: it may be a snapshot already", root.display());
     }
+    let mut bytes = Vec::new();
+    let machine = snapshot(args.root.as_deref(), &mut bytes).context("the snapshot cannot be made")?;
+    write_atomically(file, &bytes).with_context(|| format!("cannot write {}", file.display()))?;
+    let size = crate::units::bytes(bytes.len() as u64);
+    context.note(&format!(
+        "wrote {} ({size}); read it with `perfkit detect --root {}`",
+        file.display(),
+        file.display()
+    ));
+    Ok(machine)
 }
 
 /// What differs from another machine, and what that means.
@@ -122,26 +145,23 @@ fn read_machine(path: &Path) -> anyhow::Result<Machine> {
     serde_json::from_value(value).with_context(|| format!("{shown} holds a machine that cannot be read"))
 }
 
-/// The folder must be there: a slip in a path is no unknown machine.
-fn source(args: &Args) -> anyhow::Result<Source<'_>> {
-    let folder = |path: &Path| {
-        anyhow::ensure!(
-            path.is_dir(),
-            "{} is not a folder: unpack the snapshot and name its folder",
-            path.display()
-        );
-        Ok(())
-    };
+/// The machine that the arguments name. A folder or file must be there: a slip in a path is no unknown machine.
+fn machine(args: &Args) -> anyhow::Result<Machine> {
     Ok(match (&args.root, &args.cpuid) {
-        (Some(root), _) => {
-            folder(root)?;
-            Source::Root(root)
+        (Some(root), _) if root.is_dir() => detect(Source::Root(root)),
+        (Some(root), _) if root.is_file() => {
+            detect_archive(root).with_context(|| root.display().to_string())?
         }
+        (Some(root), _) => anyhow::bail!("{} is neither a folder nor an archive", root.display()),
         (None, Some(dump)) => {
-            folder(dump)?;
-            Source::Cpuid(dump)
+            anyhow::ensure!(
+                dump.is_dir(),
+                "{} is not a folder: unpack the dump and name its folder",
+                dump.display()
+            );
+            detect(Source::Cpuid(dump))
         }
-        (None, None) => Source::Live,
+        (None, None) => detect(Source::Live),
     })
 }
 

@@ -1,73 +1,13 @@
-//! `detect` on simulated machines: small roots made here, each for one rule that real machines exercise.
-
-#![expect(clippy::unwrap_used, reason = "a test that cannot make its files fails")]
-#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+//! Each rule that real machines exercise, on a small root made for it.
 
 use std::fs;
 use std::path::Path;
 
-use perfkit::document::{Machine, ReadinessVerdict};
+use perfkit::document::Machine;
 use perfkit::machine::{Source, detect, replace_gpus};
 use tempfile::TempDir;
 
-/// A root with the files named.
-fn root(files: &[(&str, &str)]) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    add(folder.path(), files);
-    folder
-}
-
-fn add(root: &Path, files: &[(&str, &str)]) {
-    for (path, text) in files {
-        let path = root.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-}
-
-fn machine(folder: &TempDir) -> Machine {
-    let machine = detect(Source::Root(folder.path()));
-    assert_every_null_has_a_reason(&machine);
-    machine
-}
-
-fn assert_every_null_has_a_reason(machine: &Machine) {
-    for field in machine.null_fields() {
-        assert!(
-            machine.unknown.iter().any(|u| u.field == field && !u.reason.is_empty()),
-            "{field} has no reason"
-        );
-    }
-}
-
-/// The files of a CPU: its threads, its package, and caches as (index, level, type, size, sharing mask).
-fn cpu(root: &Path, cpu: u32, siblings: &str, package: u32, caches: &[(u32, u32, &str, &str, &str)]) {
-    let folder = format!("sys/devices/system/cpu/cpu{cpu}");
-    add(
-        root,
-        &[
-            (&format!("{folder}/topology/thread_siblings"), siblings),
-            (&format!("{folder}/topology/physical_package_id"), &package.to_string()),
-            (&format!("{folder}/topology/core_id"), "0"),
-        ],
-    );
-    for (index, level, kind, size, shared) in caches {
-        let cache = format!("{folder}/cache/index{index}");
-        add(
-            root,
-            &[
-                (&format!("{cache}/level"), &level.to_string()),
-                (&format!("{cache}/type"), kind),
-                (&format!("{cache}/size"), size),
-                (&format!("{cache}/shared_cpu_map"), shared),
-                (&format!("{cache}/coherency_line_size"), "64"),
-                (&format!("{cache}/ways_of_associativity"), "8"),
-            ],
-        );
-    }
-}
-
-const ONLINE: &str = "sys/devices/system/cpu/online";
+use crate::roots::{ONLINE, add, assert_every_null_has_a_reason, cpu, machine, root};
 
 #[test]
 fn cores_are_sets_of_threads_and_offline_cpus_count_nowhere() {
@@ -286,40 +226,6 @@ fn memory_of_a_gpu_is_no_numa_node() {
 }
 
 #[test]
-fn readiness_says_what_disturbs_and_how_to_change_it() {
-    let disturbed = root(&[
-        (ONLINE, "0-1"),
-        ("proc/stat", "cpu  100 0 0 100 0 0 0 100 0 0\n"),
-        ("proc/loadavg", "3.00 1.00 1.00 1/100 1"),
-        ("proc/sys/kernel/randomize_va_space", "0"),
-        ("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave"),
-        ("sys/devices/system/cpu/cpufreq/boost", "1"),
-        ("sys/kernel/mm/transparent_hugepage/enabled", "always madvise [never]"),
-        ("sys/devices/system/clocksource/clocksource0/current_clocksource", "hpet"),
-    ]);
-    let readiness = machine(&disturbed).readiness;
-    let verdict = |check: &str| readiness.iter().find(|c| c.check == check).map(|c| c.verdict);
-    for (check, wanted) in [
-        ("steal", ReadinessVerdict::Bad),
-        ("load", ReadinessVerdict::Bad),
-        ("clocksource", ReadinessVerdict::Bad),
-        ("governor", ReadinessVerdict::Warn),
-        ("turbo", ReadinessVerdict::Warn),
-        ("huge_pages", ReadinessVerdict::Warn),
-        ("aslr", ReadinessVerdict::Warn),
-    ] {
-        assert_eq!(verdict(check), Some(wanted), "{check}");
-    }
-    assert_eq!(verdict("swap"), None, "what is not there is not judged");
-    assert!(readiness.iter().all(|c| c.verdict == ReadinessVerdict::Ok || c.remedy.is_some()));
-    let quiet = root(&[
-        ("proc/stat", "cpu  100 0 0 100000 0 0 0 0 0 0\n"),
-        ("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never"),
-    ]);
-    assert!(machine(&quiet).readiness.iter().all(|c| c.verdict == ReadinessVerdict::Ok));
-}
-
-#[test]
 fn containers_and_hypervisors_are_told_apart() {
     let whole = "22 1 254:0 / / rw - ext4 /dev/vda rw\n";
     for (name, files, hypervisor, container) in [
@@ -337,6 +243,38 @@ fn containers_and_hypervisors_are_told_apart() {
             Some("wsl2"),
             None,
         ),
+        ("wsl 1", vec![("proc/version", "Linux version 4.4.0-19041-Microsoft (x@y)")], Some("wsl1"), None),
+        (
+            "gvisor",
+            vec![("proc/version", "Linux version 4.4.0 #1 SMP Sun Jan 10 15:06:54 PST 2016")],
+            Some("gvisor"),
+            None,
+        ),
+        (
+            "kvm on arm",
+            vec![("sys/firmware/devicetree/base/hypervisor/compatible", "linux,kvm\0")],
+            Some("kvm"),
+            None,
+        ),
+        (
+            "hyper-v",
+            vec![
+                ("sys/class/dmi/id/sys_vendor", "Microsoft Corporation"),
+                ("sys/class/dmi/id/product_name", "Virtual Machine"),
+            ],
+            Some("hyper-v"),
+            None,
+        ),
+        ("podman", vec![("proc/self/cgroup", "0::/machine.slice/libpod-0123.scope\n")], None, Some("podman")),
+        ("lxc", vec![("proc/1/cgroup", "0::/lxc.payload.box\n")], None, Some("lxc")),
+        (
+            "lxc by its file system",
+            vec![("proc/self/mountinfo", "1 1 0:1 / /proc/cpuinfo rw - fuse.lxcfs lxcfs rw\n")],
+            None,
+            Some("lxc"),
+        ),
+        ("nspawn", vec![("run/systemd/container", "systemd-nspawn")], None, Some("systemd-nspawn")),
+        ("apptainer", vec![(".singularity.d/runscript", "x")], None, Some("apptainer")),
         ("xen", vec![("sys/hypervisor/type", "xen\n")], Some("xen"), None),
         ("vmware", vec![("sys/class/dmi/id/sys_vendor", "VMware, Inc.")], Some("vmware"), None),
         ("some", vec![("proc/cpuinfo", "processor : 0\nflags : lm hypervisor\n")], Some("unknown"), None),
@@ -353,34 +291,6 @@ fn containers_and_hypervisors_are_told_apart() {
         let environment = machine(&folder).environment;
         assert_eq!(environment.hypervisor.as_deref(), hypervisor, "{name}");
         assert_eq!(environment.container.as_deref(), container, "{name}");
-    }
-}
-
-#[test]
-fn hostile_roots_are_read_without_a_panic() {
-    let folder = tempfile::tempdir().unwrap();
-    assert_eq!(machine(&folder).limits.effective_cpus, 1, "an empty root");
-    assert_eq!(detect(Source::Root(&folder.path().join("missing"))).cpu.threads, None);
-    let whole = root(&[
-        (ONLINE, "0-1"),
-        ("proc/cpuinfo", "processor : 0\nflags : lm\n"),
-        ("proc/stat", "cpu 1 1 1 1 1 1 1 1"),
-    ]);
-    cpu(whole.path(), 0, "1", 0, &[(0, 1, "Data", "32K", "1")]);
-    let nonsense = "\0\0,,-,\u{fffd}99999999999999999999999-1 : = [ ]\n".repeat(50);
-    for text in ["", "\0", "-1", "18446744073709551615", "4294967295-4294967296", nonsense.as_str()] {
-        let mut folders = vec![whole.path().to_path_buf()];
-        let mut files = Vec::new();
-        while let Some(next) = folders.pop() {
-            for entry in fs::read_dir(next).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() { folders.push(path) } else { files.push(path) }
-            }
-        }
-        for file in files {
-            fs::write(file, text).unwrap();
-        }
-        let _ = machine(&whole);
     }
 }
 
@@ -413,133 +323,4 @@ fn gpus_of_a_file_replace_those_of_the_machine() {
     assert_every_null_has_a_reason(&machine);
     assert!(!machine.unknown.iter().any(|u| u.field == "gpus"));
     assert!(replace_gpus(&mut machine, "no xml").is_err());
-}
-
-mod command {
-    //! The command itself: what it prints, and what it refuses.
-
-    use super::*;
-    use assert_cmd::Command;
-    use predicates::prelude::*;
-
-    fn detect_command(arguments: &[&str]) -> Command {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("perfkit"));
-        command.arg("detect").args(arguments);
-        command
-    }
-
-    fn json(command: &mut Command) -> Machine {
-        let output = command.arg("--json").output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    #[test]
-    fn a_driver_that_answers_in_part_gives_a_device_with_gaps() {
-        let folder = tempfile::tempdir().unwrap();
-        let library = folder.path().join("libstub.so");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/nvml_stub.c");
-        let built = std::process::Command::new("cc")
-            .args(["-shared", "-fPIC", "-o"])
-            .arg(&library)
-            .arg(source)
-            .status();
-        if !built.is_ok_and(|status| status.success()) {
-            eprintln!("skipped: there is no C compiler to build the stand-in for NVIDIA's driver");
-            return;
-        }
-        let machine = json(detect_command(&[]).env("PERFKIT_NVML_LIB", &library));
-        assert_every_null_has_a_reason(&machine);
-        let [gpu] = &*machine.gpus else { panic!("{:?}", machine.gpus) };
-        assert_eq!((gpu.name.as_deref(), gpu.compute_capability.as_deref()), (Some("Stub 1"), Some("9.0")));
-        assert_eq!(
-            (gpu.driver_version.as_deref(), gpu.cuda_version.as_deref()),
-            (Some("600.1"), Some("13.1"))
-        );
-        assert_eq!((gpu.memory_total_bytes, gpu.pcie.width.now, gpu.ecc), (None, None, Some(true)));
-        // Clock kinds: 1 are the multiprocessors, 2 is the memory.
-        assert_eq!(gpu.clocks.sm_max_hertz, Some(1001e6));
-        assert_eq!(gpu.memory_bytes_per_second, Some(2.0 * 1002e6 * 512.0 / 8.0));
-        assert_eq!(gpu.throttle, ["gpu_idle", "sw_power_cap"]);
-    }
-
-    #[test]
-    fn without_a_driver_there_is_a_reason_and_no_error() {
-        let machine = json(detect_command(&[]).env("PERFKIT_NVML_LIB", "/nonexistent/libnvidia-ml.so"));
-        assert!(machine.gpus.is_empty());
-        let reason = &machine.unknown.iter().find(|u| u.field == "gpus").unwrap().reason;
-        assert!(reason.contains("no NVIDIA driver") && !reason.contains("/nonexistent"), "{reason}");
-    }
-
-    #[test]
-    fn bad_input_is_one_line_and_exit_code_2() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("file");
-        fs::write(&file, "{\"schema\": \"perfkit.machine/9\"}").unwrap();
-        let file = file.to_str().unwrap();
-        for (arguments, says) in [
-            (vec!["--root", "/nonexistent/root"], "not a folder"),
-            (vec!["--cpuid", file], "not a folder"),
-            (vec!["--gpu-file", file], "nvidia-smi"),
-            (vec!["--gpu-file", "/nonexistent"], "cannot read"),
-            (vec!["--compare", file], "perfkit.machine/9"),
-            (vec!["--compare", "/nonexistent"], "cannot read"),
-        ] {
-            let assert = detect_command(&arguments).assert().code(2);
-            assert
-                .stderr(predicate::str::contains(says).and(predicate::str::contains("\n").count(1)))
-                .stdout("");
-        }
-        detect_command(&["--root", ".", "--measure"]).assert().code(2);
-    }
-
-    #[test]
-    fn a_machine_compares_with_itself_and_with_another() {
-        let folder = root(&[(ONLINE, "0-1"), ("proc/cpuinfo", "processor : 0\nflags : lm sse2\n")]);
-        let own = folder.path().to_str().unwrap().to_owned();
-        let saved = folder.path().join("saved.json");
-        let text = detect_command(&["--root", &own, "--json"]).output().unwrap().stdout;
-        fs::write(&saved, &text).unwrap();
-        let saved = saved.to_str().unwrap();
-        detect_command(&["--root", &own, "--compare", saved])
-            .assert()
-            .code(0)
-            .stdout(predicate::str::contains("The same machine"));
-        add(folder.path(), &[("proc/cpuinfo", "processor : 0\nflags : lm sse2 avx2\n")]);
-        detect_command(&["--root", &own, "--compare", saved])
-            .assert()
-            .code(0)
-            .stdout(predicate::str::contains("Another machine").and(predicate::str::contains("avx2")));
-    }
-
-    #[test]
-    fn a_cpuid_dump_gives_the_processor_alone() {
-        let cpu = |apic: u32| {
-            format!(
-                "1 0 0 0 0 => b 756e6547 6c65746e 49656e69\n1 1 0 0 0 => 306f2 {apic:02x}200800 7ffefbff bfebfbff\n\
-                 5 b 0 0 0 => 1 2 100 {apic:x}\n5 b 0 1 0 => 4 4 201 {apic:x}\n5 4 0 0 0 => 4021 1c0003f 3f 0\n"
-            )
-        };
-        let texts: Vec<(String, String)> = (0..4).map(|n| (format!("pu{n}"), cpu(n))).collect();
-        let files: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (&**name, &**text)).collect();
-        let folder = root(&files);
-        let machine = json(&mut detect_command(&["--cpuid", folder.path().to_str().unwrap()]));
-        let cpu = &machine.cpu;
-        assert_eq!(cpu.microarchitecture.as_deref(), Some("Haswell"));
-        assert_eq!((cpu.packages, cpu.cores, cpu.threads), (Some(1), Some(2), Some(4)));
-        assert_eq!((cpu.caches.len(), cpu.caches[0].count, cpu.caches[0].shared_by_threads), (1, 2, 2));
-        assert_eq!(machine.memory.total_bytes, None);
-        assert_every_null_has_a_reason(&machine);
-    }
-
-    #[test]
-    fn the_view_fits_80_columns() {
-        for arguments in [&[][..], &["--verbose"]] {
-            let output = detect_command(arguments).output().unwrap().stdout;
-            let text = String::from_utf8(output).unwrap();
-            let lines = text.lines().filter(|line| !line.trim_start().starts_with("-> "));
-            let widest = lines.map(|line| line.chars().count()).max().unwrap();
-            assert!(widest <= 80, "{widest} columns:\n{text}");
-        }
-    }
 }

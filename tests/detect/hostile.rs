@@ -1,0 +1,235 @@
+//! Roots that somebody made to harm: never a panic, never a hang, never a look outside.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use perfkit::document::{Machine, to_json};
+use perfkit::machine::{Source, detect};
+use perfkit::render::machine::{Detail, Style, view};
+use proptest::prelude::*;
+
+use crate::roots::{ONLINE, add, assert_every_null_has_a_reason, cpu, files, root};
+use crate::snapshots;
+
+/// What is done to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Harm {
+    Emptied,
+    Truncated,
+    Huge,
+    Folder,
+    Nuls,
+    Loop,
+    Outside,
+    Nonsense,
+    Removed,
+    Fifo,
+}
+
+const HARMS: [Harm; 10] = [
+    Harm::Emptied,
+    Harm::Truncated,
+    Harm::Huge,
+    Harm::Folder,
+    Harm::Nuls,
+    Harm::Loop,
+    Harm::Outside,
+    Harm::Nonsense,
+    Harm::Removed,
+    Harm::Fifo,
+];
+
+/// Stands in a file outside of every root.
+const SECRET: &str = "outside-of-every-root-7f3a";
+
+fn harm(path: &Path, harm: Harm, outside: &Path) {
+    // What was harmed before may be a pipe that nobody writes to.
+    let regular = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+    let text = if regular { fs::read(path).unwrap() } else { Vec::new() };
+    let _ = fs::remove_file(path);
+    match harm {
+        Harm::Emptied => fs::write(path, "").unwrap(),
+        Harm::Truncated => fs::write(path, &text[..text.len() / 2]).unwrap(),
+        // A hole: it costs no disk and reads as so many NULs behind the text.
+        Harm::Huge => {
+            fs::write(path, &text).unwrap();
+            fs::OpenOptions::new().write(true).open(path).unwrap().set_len(64 << 20).unwrap();
+        }
+        Harm::Folder => fs::create_dir(path).unwrap(),
+        Harm::Nuls => fs::write(path, [&[0; 16], &*text, &[0; 16]].concat()).unwrap(),
+        Harm::Loop => symlink(path.file_name().unwrap(), path).unwrap(),
+        Harm::Outside => symlink(outside, path).unwrap(),
+        Harm::Nonsense => {
+            let nonsense = "\0,-,\u{fffd}99999999999999999999999-1 : = [ ] 4294967295 0-4294967295 -1\n";
+            fs::write(path, nonsense.repeat(50)).unwrap();
+        }
+        Harm::Removed => {}
+        // Nobody will ever write to it.
+        Harm::Fifo => {
+            let _ = std::process::Command::new("mkfifo").arg(path).status();
+        }
+    }
+}
+
+/// All that is done with a machine.
+fn told(folder: &Path) -> Machine {
+    let machine = detect(Source::Root(folder));
+    assert_every_null_has_a_reason(&machine);
+    let json = to_json(&machine).unwrap();
+    assert!(!json.contains(SECRET), "a file outside of the root was read");
+    let text = view(&machine, Detail::Verbose, Style { color: false, width: 80 });
+    assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+    assert!(machine.limits.effective_cpus >= 1);
+    machine
+}
+
+/// A machine with a file of most kinds.
+fn whole() -> tempfile::TempDir {
+    let folder = root(&[
+        (ONLINE, "0-1"),
+        (
+            "proc/cpuinfo",
+            "processor : 0\nvendor_id : GenuineIntel\ncpu family : 6\nmodel : 85\nmodel name : A CPU @ 2.00GHz\nflags : lm sse2 avx2\n",
+        ),
+        ("proc/meminfo", "MemTotal: 1000 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n"),
+        ("proc/stat", "cpu  1 1 1 1 1 1 1 1\n"),
+        ("proc/loadavg", "0.5 0 0 1/1 1"),
+        ("proc/pressure/cpu", "some avg10=0.00\n"),
+        ("proc/version", "Linux version 6.1 (x@y)"),
+        ("proc/self/cgroup", "0::/a\n"),
+        ("proc/self/mountinfo", "1 1 0:1 / /cg rw - cgroup2 none rw\n"),
+        ("proc/self/status", "Cpus_allowed_list:\t0-1\nMems_allowed_list:\t0\n"),
+        ("cg/a/cpu.max", "150000 100000"),
+        ("cg/a/cpu.stat", "nr_periods 5\nnr_throttled 1\nthrottled_usec 7\n"),
+        ("cg/a/memory.max", "1000000"),
+        ("etc/os-release", "PRETTY_NAME=\"A System\"\n"),
+        ("run/cloud-init/instance-data.json", "{\"v1\": {\"cloud_name\": \"aws\"}}"),
+        ("sys/devices/system/node/node0/cpulist", "0-1"),
+        ("sys/devices/system/node/node0/distance", "10"),
+        ("sys/devices/system/node/node0/meminfo", "Node 0 MemTotal: 1000 kB\n"),
+        ("sys/devices/system/node/node0/memory_side_cache/index1/size", "1024"),
+        ("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never"),
+        ("sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled", "[always] madvise never"),
+        ("sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "1"),
+        ("sys/class/dmi/id/sys_vendor", "A Maker"),
+        ("sys/class/thermal/thermal_zone0/temp", "40000"),
+        ("sys/class/thermal/thermal_zone0/trip_point_0_type", "critical"),
+        ("sys/class/thermal/thermal_zone0/trip_point_0_temp", "100000"),
+        ("sys/class/drm/card0/device/vendor", "0x1002"),
+        ("sys/class/drm/card0/device/pp_dpm_sclk", "0: 100Mhz *\n"),
+        ("sys/class/drm/card0/device/uevent", "PCI_SLOT_NAME=0000:01:00.0\n"),
+        ("sys/class/kfd/kfd/topology/nodes/0/properties", "location_id 256\ngfx_target_version 90010\n"),
+        ("sys/bus/pci/devices/0000:02:00.0/class", "0x030200"),
+        ("sys/bus/pci/devices/0000:02:00.0/vendor", "0x10de"),
+        ("sys/bus/pci/devices/0000:02:00.0/device", "0x2330"),
+        ("sys/firmware/dmi/entries/17-0/raw", "\u{11}\u{28}                                       x\0\0"),
+        ("sys/firmware/devicetree/base/cpus/cpu@0/device_type", "cpu\0"),
+        ("sys/firmware/devicetree/base/cpus/cpu@0/d-cache-size", "\0\0@\0"),
+        ("usr/share/misc/pci.ids", "10de  NVIDIA\n\t2330  GH100\n"),
+        (
+            "perfkit/live.json",
+            "{\"affinity\": \"0-1\", \"cpuid\": \"5 0 0 0 0 => 1 0 0 0\", \"tiers\": [\"baseline\"], \"driver\": {}, \"memory_total_bytes\": 5, \"architecture\": \"x86_64\"}",
+        ),
+    ]);
+    for number in 0..2 {
+        cpu(folder.path(), number, "3", 0, &[(0, 1, "Data", "32K", "3"), (1, 3, "Unified", "8192K", "3")]);
+        let clocks = format!("sys/devices/system/cpu/cpu{number}/cpufreq");
+        add(
+            folder.path(),
+            &[
+                (&format!("{clocks}/scaling_governor"), "performance"),
+                (&format!("{clocks}/cpuinfo_max_freq"), "3000000"),
+            ],
+        );
+    }
+    folder
+}
+
+fn outside() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    fs::write(&path, SECRET).unwrap();
+    (folder, path)
+}
+
+#[test]
+fn every_file_of_a_root_may_be_harmed_in_every_way() {
+    let (_keep, outside) = outside();
+    let count = files(whole().path()).len();
+    assert!(count > 40);
+    for kind in HARMS {
+        let folder = whole();
+        // One after the other, each harmed on top of those before, with a look now and then.
+        for (number, path) in files(folder.path()).iter().enumerate() {
+            harm(path, kind, &outside);
+            if number % 4 == 0 && kind != Harm::Huge {
+                told(folder.path());
+            }
+        }
+        told(folder.path());
+    }
+}
+
+#[test]
+fn every_snapshot_may_be_harmed_as_a_whole() {
+    let (_keep, outside) = outside();
+    let kinds = HARMS.into_iter().filter(|kind| !matches!(kind, Harm::Huge | Harm::Removed | Harm::Fifo));
+    let kinds: Vec<Harm> = kinds.collect();
+    for snapshot in snapshots::snapshots("sysfs", "root") {
+        let own = files(&snapshot.path());
+        // Every file has every kind of harm in one of the passes.
+        for pass in 0..kinds.len() {
+            for (number, path) in own.iter().enumerate() {
+                if path.is_dir() && fs::symlink_metadata(path).is_ok_and(|m| m.is_dir()) {
+                    let _ = fs::remove_dir(path);
+                }
+                harm(path, kinds[(number + pass) % kinds.len()], &outside);
+            }
+            told(&snapshot.path());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_mixture_of_harms_is_survived(choices in prop::collection::vec((any::<prop::sample::Index>(), 0..HARMS.len()), 1..40)) {
+        let (_keep, outside) = outside();
+        let folder = whole();
+        let all = files(folder.path());
+        for (index, kind) in choices {
+            let path = index.get(&all);
+            if fs::symlink_metadata(path).is_ok_and(|m| m.is_dir()) || HARMS[kind] == Harm::Huge {
+                continue;
+            }
+            harm(path, HARMS[kind], &outside);
+        }
+        told(folder.path());
+    }
+
+    #[test]
+    fn any_text_in_any_file_is_survived(texts in prop::collection::vec((any::<prop::sample::Index>(), ".{0,60}"), 1..20)) {
+        let folder = whole();
+        let all = files(folder.path());
+        for (index, text) in texts {
+            fs::write(index.get(&all), text).unwrap();
+        }
+        told(folder.path());
+    }
+}
+
+#[test]
+fn folders_that_are_links_to_themselves_or_upwards_end() {
+    let folder = whole();
+    let cpus = folder.path().join("sys/devices/system/cpu");
+    symlink("..", cpus.join("cpu2")).unwrap();
+    symlink("cpu3", cpus.join("cpu3")).unwrap();
+    symlink(folder.path(), folder.path().join("sys/class/drm/card1")).unwrap();
+    symlink("/", folder.path().join("sys/class/drm/card2")).unwrap();
+    told(folder.path());
+    let empty = tempfile::tempdir().unwrap();
+    told(empty.path());
+    assert_eq!(told(&empty.path().join("missing")).cpu.threads, None);
+}
