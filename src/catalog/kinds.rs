@@ -129,6 +129,7 @@ mod tests {
             name: Some(name.to_owned()),
             cpus: cpus.iter().copied().collect(),
             cores: cpus.len(),
+            ..CoreKind::default()
         };
         machine.cpu.kinds = vec![kind("P-core", &[first]), kind("E-core", &[600, 601, 602, 603])];
         machine.limits.effective_cpus = 5;

@@ -29,7 +29,7 @@ fn test_machine() -> Machine {
             shared_by_threads: 1,
         });
     }
-    let kind = |cpu: u32| CoreKind { name: None, cpus: [cpu].into_iter().collect(), cores: 1 };
+    let kind = |cpu: u32| CoreKind { cpus: [cpu].into_iter().collect(), cores: 1, ..CoreKind::default() };
     machine.cpu.kinds = vec![kind(cpus()[0]), kind(cpus()[cpus().len() - 1])];
     machine.limits.allowed_cpus = cpus().into_iter().collect();
     machine.limits.effective_cpus = 2;

@@ -101,6 +101,7 @@ mod tests {
             name: name.map(str::to_owned),
             cpus: cpus.parse().unwrap(),
             cores: 1,
+            ..CoreKind::default()
         };
         document.machine.cpu.kinds = vec![kind(Some("P-core"), "0-1"), kind(None, "2-5")];
         let found = kinds(&document);

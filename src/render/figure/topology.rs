@@ -163,7 +163,7 @@ fn order(trees: &mut [Tree]) {
 }
 
 /// Rows of boxes that fit into a width: for each box its place in its row and the row's top.
-fn rows(children: &[Tree], room: f64) -> (Vec<(f64, f64, f64, f64)>, f64, f64) {
+fn rows(children: &[Tree], room: f64) -> (Vec<[f64; 4]>, f64, f64) {
     let (mut x, mut y, mut row, mut widest) = (0.0, 0.0, 0.0_f64, 0.0_f64);
     let mut places = Vec::new();
     for child in children {
@@ -171,7 +171,7 @@ fn rows(children: &[Tree], room: f64) -> (Vec<(f64, f64, f64, f64)>, f64, f64) {
         if x > 0.0 && x + width > room {
             (x, y, row) = (0.0, y + row + GAP, 0.0);
         }
-        places.push((x, y, width, height));
+        places.push([x, y, width, height]);
         x += width + GAP;
         row = row.max(height);
         widest = widest.max(x - GAP);
@@ -206,7 +206,7 @@ impl Placed {
             boxes.push(Nested { x, y, width, height, opacity, lines, hover });
         }
         let (places, ..) = rows(&tree.children, width - 2.0 * GAP);
-        for (child, (left, top, width, height)) in tree.children.iter().zip(places) {
+        for (child, [left, top, width, height]) in tree.children.iter().zip(places) {
             self.put(child, x + GAP + left, y + HEAD + top, width, height);
         }
     }
