@@ -52,10 +52,10 @@ impl Plan {
 
     /// Narrow intervals.
     pub const FULL: Self = Self {
-        warm_up_seconds: 0.2,
+        warm_up_seconds: 0.1,
         sample_seconds: 1e-3,
-        budget_seconds: 1.5,
-        min_samples: 20,
+        budget_seconds: 0.8,
+        min_samples: 15,
         max_samples: 1000,
     };
 

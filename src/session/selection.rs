@@ -202,6 +202,7 @@ fn expand(
     selected: &mut Selected,
 ) {
     let shapes = shapes(benchmark, selection, machine, breadth);
+    let fewer = benchmark.shapes(machine, Extensiveness::Default);
     let wanted = |i: &&Implementation| {
         selection.implementations.is_empty() || selection.implementations.iter().any(|n| n == i.name)
     };
@@ -212,8 +213,10 @@ fn expand(
     };
     for implementation in benchmark.card().implementations.iter().filter(wanted).filter(usual) {
         for tier in tiers(benchmark, implementation, selection, breadth) {
-            for shape in &shapes {
-                let counts = thread_counts(benchmark, implementation, tier, &shapes, selection, breadth);
+            let shapes =
+                if is_lesser(benchmark, implementation, tier, selection, breadth) { &fewer } else { &shapes };
+            for shape in shapes {
+                let counts = thread_counts(benchmark, implementation, tier, shapes, selection, breadth);
                 for threads in counts.into_iter().filter(|n| benchmark.fits_threads(shape, n.get())) {
                     let case = Case {
                         benchmark: benchmark.id().to_owned(),
@@ -227,6 +230,24 @@ fn expand(
             }
         }
     }
+}
+
+/// Whether the tier only tells what a better one brings: then the shapes of an ordinary run say it, and a whole run with
+/// every shape of every tier would take twice as long.
+fn is_lesser(
+    benchmark: &dyn Benchmark,
+    implementation: &Implementation,
+    tier: Tier,
+    selection: &Selection,
+    breadth: Breadth,
+) -> bool {
+    let best = implementation.tiers.iter().copied().filter(|tier| tier.is_available()).max();
+    breadth != Breadth::Everything
+        && selection.extensiveness == Extensiveness::Full
+        && selection.shapes.is_empty()
+        && selection.tiers.is_empty()
+        && !is_ceiling(benchmark.id())
+        && (implementation.name == "plain" || Some(tier) != best)
 }
 
 fn add(case: Case, implementation: &Implementation, selected: &mut Selected) {
@@ -400,6 +421,22 @@ mod tests {
         assert_eq!(counts(1), [1]);
         assert_eq!(counts(2), [1, 2]);
         assert_eq!(counts(6), [1, 2, 4, 6]);
+    }
+
+    #[test]
+    fn every_shape_is_measured_on_the_best_tier_alone() {
+        let machine = Machine::default();
+        let count = |extensiveness, plain: bool| {
+            let mut selection = Selection::usual(&machine, extensiveness);
+            selection.filters = vec!["matmul/gemm-f32".to_owned()];
+            let cases = select(&selection, &machine).unwrap().cases;
+            let of_kind = cases.into_iter().filter(|case| (case.implementation == "plain") == plain);
+            of_kind.map(|case| case.shape).collect::<std::collections::BTreeSet<_>>().len()
+        };
+        assert_eq!(count(Extensiveness::Full, true), count(Extensiveness::Default, true));
+        // A machine without a vector tier has the plain code alone.
+        let best = count(Extensiveness::Full, false);
+        assert!(best == 0 || best > count(Extensiveness::Default, false));
     }
 
     #[test]
