@@ -9,8 +9,8 @@ use crate::document::{CacheKnee, Machine};
 /// Bytes of a footprint and the seconds that a load in it takes.
 pub type Point = (u64, f64);
 
-/// A latency this much above a level's own is the next level's.
-const RISE: f64 = 1.35;
+/// A level that follows is another one when its loads take this many times as long.
+const NEXT: f64 = 1.3;
 /// A knee belongs to a reported size when the largest footprint before it is at least this share of the size ...
 const EARLY: f64 = 0.45;
 /// ... and the smallest after it at most this multiple. Half a step of the ladder is lost on either side, and the last
@@ -20,38 +20,41 @@ const LATE: f64 = 2.1;
 /// What the points, by ascending footprint, say of each level of data caches that `machine` reports.
 #[must_use]
 pub fn knees(machine: &Machine, points: &[Point]) -> Vec<CacheKnee> {
-    let levels: Vec<(u32, u64)> =
+    let sizes: Vec<(u32, u64)> =
         (1..=4).filter_map(|level| Some((level, machine.cache_bytes(level)?))).collect();
-    let mut below = 0;
-    let judge = |&(level, size): &(u32, u64)| {
-        let knee = knee(level, size, below, points);
-        below = size;
-        knee
+    let judge = |index: usize| {
+        let below = index.checked_sub(1).map_or(0, |index| sizes[index].1);
+        let next = sizes.get(index + 1).map(|next| next.1);
+        knee(sizes[index], below, next, points)
     };
-    levels.iter().map(judge).collect()
+    (0..sizes.len()).map(judge).collect()
 }
 
-fn knee(level: u32, size: u64, below: u64, points: &[Point]) -> CacheKnee {
+/// The latency of a level between two sizes: that of the footprints well above the one below and well inside its own.
+fn plateau(below: u64, size: u64, points: &[Point]) -> Option<f64> {
+    let inside = |point: &&Point| point.0 > below.saturating_add(below / 2) && point.0 <= size / 4 * 3;
+    points.iter().filter(inside).map(|point| point.1).min_by(f64::total_cmp)
+}
+
+fn knee((level, size): (u32, u64), below: u64, next: Option<u64>, points: &[Point]) -> CacheKnee {
     let mut knee = CacheKnee { level, reported_bytes: Some(size), ..CacheKnee::default() };
-    // What surely lies in this level: well above the level below, well inside this one.
-    let inside = |&&(bytes, _): &&Point| bytes > below + below / 2 && bytes <= size / 4 * 3;
-    let own = points.iter().filter(inside).map(|point| point.1).min_by(f64::total_cmp);
-    let Some(own) = own else {
+    let (Some(own), Some(largest)) = (plateau(below, size, points), points.last()) else {
         knee.detail = "no footprint between this level and the one below was measured".to_owned();
         return knee;
     };
     knee.seconds = Some(own);
-    let above: Vec<&Point> = points.iter().filter(|point| point.0 > below).collect();
-    // One point may be disturbed: a rise counts when the next point shows it too.
-    let risen = |index: usize| {
-        let high = |point: Option<&&Point>| point.is_none_or(|point| point.1 > own * RISE);
-        high(above.get(index)) && high(above.get(index + 1))
-    };
-    let spill = (0..above.len()).find(|&index| above[index].0 > below + below / 2 && risen(index));
-    let Some(spill) = spill else {
-        let largest = above.last().map_or(0, |point| point.0);
-        knee.fits_bytes = Some(largest);
-        knee.detail = format!("no step up to {}: the size cannot be confirmed", crate::units::bytes(largest));
+    let following = next.and_then(|next| plateau(size, next, points)).unwrap_or(largest.1);
+    // Latencies rise slowly inside a level, as translations are missed, and steeply at its end: the end is where they pass
+    // the middle, by ratio, of the two levels. One point may be disturbed: it counts when the next shows it too.
+    let middle = (own * following).sqrt();
+    let above: Vec<&Point> =
+        points.iter().filter(|point| point.0 > below.saturating_add(below / 2)).collect();
+    let high = |index: usize| above.get(index).is_none_or(|point| point.1 > middle);
+    let spill = (0..above.len()).find(|&index| high(index) && high(index + 1));
+    let Some(spill) = spill.filter(|_| following > own * NEXT) else {
+        knee.fits_bytes = Some(largest.0);
+        knee.detail =
+            format!("no step up to {}: the size cannot be confirmed", crate::units::bytes(largest.0));
         return knee;
     };
     let (fits, spills) = (spill.checked_sub(1).map(|i| above[i].0), above[spill].0);

@@ -4,6 +4,7 @@
 //! leads out of the root, and whatever cannot be read is simply not there.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ pub(super) struct Root {
     place: Place,
     /// What has been read, where it is to be kept.
     record: Option<RefCell<Archive>>,
+    /// Folders of a snapshot without links, and `None` for those outside: most files share theirs with others.
+    folders: RefCell<HashMap<String, Option<PathBuf>>>,
 }
 
 #[derive(Debug)]
@@ -35,19 +38,23 @@ impl Root {
     const LIMIT_ENTRIES: usize = 1 << 16;
 
     /// The root of this machine.
-    pub(super) const fn live() -> Self {
-        Self { place: Place::Live, record: None }
+    pub(super) fn live() -> Self {
+        Self::at(Place::Live)
+    }
+
+    fn at(place: Place) -> Self {
+        Self { place, record: None, folders: RefCell::default() }
     }
 
     /// A snapshot's folder; a folder that does not exist is an empty one.
     pub(super) fn snapshot(path: &Path) -> Self {
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        Self { place: Place::Folder(path), record: None }
+        Self::at(Place::Folder(path))
     }
 
     /// A snapshot in memory.
-    pub(super) const fn archive(archive: Archive) -> Self {
-        Self { place: Place::Archive(archive), record: None }
+    pub(super) fn archive(archive: Archive) -> Self {
+        Self::at(Place::Archive(archive))
     }
 
     /// The same, keeping what is read from now on.
@@ -75,9 +82,19 @@ impl Root {
         }
         match &self.place {
             Place::Live => Some(Path::new("/").join(relative)),
-            // A loop of links is an error here, and thus an absent file.
             Place::Folder(root) => {
-                fs::canonicalize(root.join(relative)).ok().filter(|target| target.starts_with(root))
+                // A loop of links is an error here, and thus an absent file.
+                let real =
+                    |path: PathBuf| fs::canonicalize(path).ok().filter(|target| target.starts_with(root));
+                let (folder, name) = relative.rsplit_once('/').unwrap_or(("", relative));
+                let known = self.folders.borrow().get(folder).cloned();
+                let folder = known.unwrap_or_else(|| {
+                    let found = real(root.join(folder));
+                    self.folders.borrow_mut().insert(folder.to_owned(), found.clone());
+                    found
+                })?;
+                let path = folder.join(name);
+                if fs::symlink_metadata(&path).ok()?.is_symlink() { real(path) } else { Some(path) }
             }
             Place::Archive(_) => None,
         }

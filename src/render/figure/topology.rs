@@ -162,30 +162,41 @@ fn order(trees: &mut [Tree]) {
     trees.iter_mut().for_each(|tree| order(&mut tree.children));
 }
 
-/// Rows of boxes that fit into a width: for each box its place in its row and the row's top.
-fn rows(children: &[Tree], room: f64) -> (Vec<[f64; 4]>, f64, f64) {
-    let (mut x, mut y, mut row, mut widest) = (0.0, 0.0, 0.0_f64, 0.0_f64);
-    let mut places = Vec::new();
+/// A box's left edge, upper edge, width and height inside the one that holds it.
+type Place = (f64, f64, f64, f64);
+
+/// Boxes in rows, and what they take together.
+struct Rows {
+    places: Vec<Place>,
+    width: f64,
+    height: f64,
+}
+
+/// Puts boxes into rows that fit into a width.
+fn rows(children: &[Tree], room: f64) -> Rows {
+    let (mut x, mut y, mut row) = (0.0, 0.0, 0.0_f64);
+    let mut rows = Rows { places: Vec::new(), width: 0.0, height: 0.0 };
     for child in children {
         let (width, height) = size(child, room);
         if x > 0.0 && x + width > room {
             (x, y, row) = (0.0, y + row + GAP, 0.0);
         }
-        places.push([x, y, width, height]);
+        rows.places.push((x, y, width, height));
         x += width + GAP;
         row = row.max(height);
-        widest = widest.max(x - GAP);
+        rows.width = rows.width.max(x - GAP);
     }
-    (places, widest, y + row)
+    rows.height = y + row;
+    rows
 }
 
 fn size(tree: &Tree, room: f64) -> (f64, f64) {
     if tree.children.is_empty() {
         return (CORE.0.min(room), if tree.level == Level::Core { CORE.1 } else { HEAD + GAP });
     }
-    let (_, width, height) = rows(&tree.children, room - 2.0 * GAP);
+    let inside = rows(&tree.children, room - 2.0 * GAP);
     // A name needs room too.
-    ((width + 2.0 * GAP).max(150.0).min(room), HEAD + height + GAP)
+    ((inside.width + 2.0 * GAP).max(150.0).min(room), HEAD + inside.height + GAP)
 }
 
 struct Placed {
@@ -205,8 +216,8 @@ impl Placed {
         if let Some(boxes) = self.series.get_mut(series) {
             boxes.push(Nested { x, y, width, height, opacity, lines, hover });
         }
-        let (places, ..) = rows(&tree.children, width - 2.0 * GAP);
-        for (child, [left, top, width, height]) in tree.children.iter().zip(places) {
+        let places = rows(&tree.children, width - 2.0 * GAP).places;
+        for (child, (left, top, width, height)) in tree.children.iter().zip(places) {
             self.put(child, x + GAP + left, y + HEAD + top, width, height);
         }
     }
