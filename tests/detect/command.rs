@@ -61,7 +61,7 @@ fn bad_input_is_one_line_and_exit_code_2() {
     for (arguments, says) in [
         (vec!["--root", "/nonexistent/root"], "neither a folder nor an archive"),
         (vec!["--cpuid", file], "not a folder"),
-        (vec!["--gpu-file", file], "nvidia-smi"),
+        (vec!["--gpu-file", file], "rocm-smi"),
         (vec!["--gpu-file", "/nonexistent"], "cannot read"),
         (vec!["--compare", file], "perfkit.machine/9"),
         (vec!["--compare", "/nonexistent"], "cannot read"),

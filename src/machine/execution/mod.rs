@@ -1,9 +1,14 @@
 //! Which execution providers a machine can use, in which order, and with which settings: pure functions of its facts and
 //! of the libraries that lie where systems put them.
 
+mod memory;
+mod precision;
+
 use super::root::Root;
-use crate::document::{Execution, Gpu, GpuMemoryLimit, Machine, PrecisionAdvice, Provider};
-use crate::units::bytes;
+use crate::document::{Execution, Gpu, Machine, Provider};
+
+pub use memory::memory_limit;
+use precision::precision;
 
 /// Libraries that providers need beside a device and its driver.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -254,117 +259,11 @@ fn intra_op_threads(machine: &Machine) -> (usize, String) {
     }
 }
 
-/// What a GPU should compute in.
-fn precision(index: usize, gpu: &Gpu) -> PrecisionAdvice {
-    let words = |list: &[&str]| list.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-    let mut advice = PrecisionAdvice { gpu: index, ..PrecisionAdvice::default() };
-    if let Some(found) = capability(gpu) {
-        let (matrix, sparsity, attention): (&[&str], bool, Option<&str>) = match found {
-            (10.., _) => (&["fp16", "bf16", "tf32", "int8", "fp8", "fp4"], true, Some("FlashAttention 2")),
-            (9, _) => (&["fp16", "bf16", "tf32", "int8", "fp8", "fp64"], true, Some("FlashAttention 3")),
-            (8, 9) => (&["fp16", "bf16", "tf32", "int8", "int4", "fp8"], true, Some("FlashAttention 2")),
-            (8, 0) => (&["fp16", "bf16", "tf32", "int8", "int4", "fp64"], true, Some("FlashAttention 2")),
-            (8, _) => (&["fp16", "bf16", "tf32", "int8", "int4"], true, Some("FlashAttention 2")),
-            (7, 5) => (&["fp16", "int8", "int4"], false, Some("FlashAttention 1")),
-            (7, _) => (&["fp16"], false, None),
-            _ => (&[], false, None),
-        };
-        advice.matrix_units = Some(!matrix.is_empty());
-        advice.matrix_precisions = words(matrix);
-        advice.structured_sparsity = Some(sparsity);
-        advice.flash_attention = attention.map(str::to_owned);
-        let first = match found {
-            (8.., _) => "bf16",
-            (7, _) => "fp16",
-            (6, 0) | (5, 3) => "fp16",
-            _ => "fp32",
-        };
-        advice.advised = Some(first.to_owned());
-        let more = if matrix.contains(&"fp8") { "; fp8 where accuracy allows" } else { "" };
-        let why = match first {
-            "bf16" => "its tensor cores take bf16, whose range needs no scaling",
-            "fp16" if found.0 == 7 => "its tensor cores take fp16 alone of the float types",
-            "fp16" => "it has no tensor cores, but computes fp16 at twice the rate of fp32",
-            _ => "it has no tensor cores and computes fp16 at a fraction of the rate of fp32",
-        };
-        advice.reason = format!("compute capability {}.{}: {why}{more}", found.0, found.1);
-        return advice;
-    }
-    let Some(gfx) = gpu.gfx.as_deref() else {
-        advice.reason = "neither a compute capability nor an instruction set is known".to_owned();
-        return advice;
-    };
-    let (matrix, sparsity, attention): (&[&str], bool, Option<&str>) = match gfx {
-        "gfx950" => (&["fp16", "bf16", "int8", "fp8", "fp4", "fp64"], true, Some("FlashAttention 2")),
-        "gfx942" | "gfx941" | "gfx940" => {
-            (&["fp16", "bf16", "tf32", "int8", "fp8", "fp64"], true, Some("FlashAttention 2"))
-        }
-        "gfx90a" => (&["fp16", "bf16", "int8", "fp64"], false, Some("FlashAttention 2")),
-        "gfx908" => (&["fp16", "bf16", "int8"], false, None),
-        _ if gfx.starts_with("gfx12") => (&["fp16", "bf16", "int8", "fp8"], true, None),
-        _ if gfx.starts_with("gfx11") => (&["fp16", "bf16", "int8"], false, None),
-        _ => (&[], false, None),
-    };
-    advice.matrix_units = Some(!matrix.is_empty());
-    advice.matrix_precisions = words(matrix);
-    advice.structured_sparsity = Some(sparsity);
-    advice.flash_attention = attention.map(str::to_owned);
-    advice.advised = Some(if matrix.contains(&"bf16") { "bf16" } else { "fp16" }.to_owned());
-    let why = if matrix.is_empty() {
-        "no matrix cores, but fp16 at twice the rate of fp32"
-    } else {
-        "its matrix cores take bf16"
-    };
-    advice.reason = format!("{gfx}: {why}");
-    advice
-}
-
-/// How much of a GPU's memory a process should take for a model of `model` bytes and batches of `batch` bytes; with both
-/// zero, the most that there is to plan with.
-pub fn memory_limit(gpu: &Gpu, index: usize, model: u64, batch: u64) -> GpuMemoryLimit {
-    /// Of what the driver keeps when it does not say: contexts and kernels take about so much.
-    const RESERVED: u64 = 512 << 20;
-    let Some(total) = gpu.memory_total_bytes else {
-        return GpuMemoryLimit {
-            gpu: index,
-            limit_bytes: None,
-            model_bytes: model,
-            batch_bytes: batch,
-            formula: "total - reserved, of which the total is not known".to_owned(),
-        };
-    };
-    let (reserved, how) = match gpu.memory_reserved_bytes {
-        Some(reserved) => (reserved, "reserved"),
-        None => (RESERVED, "reserved, assumed"),
-    };
-    let room = total.saturating_sub(reserved);
-    // Allocators round blocks up and keep freed ones: a tenth more than is asked for.
-    let asked = model.saturating_add(batch);
-    let wanted = asked.saturating_add(asked / 10);
-    let (limit, formula) = if asked == 0 {
-        (room, format!("total {} - {how} {} = {}", bytes(total), bytes(reserved), bytes(room)))
-    } else {
-        let formula = format!(
-            "min(total {} - {how} {}, 1.1 x (model {} + batch {})) = {}",
-            bytes(total),
-            bytes(reserved),
-            bytes(model),
-            bytes(batch),
-            bytes(room.min(wanted)),
-        );
-        (
-            room.min(wanted),
-            formula + if wanted > room { ": it does not fit, take smaller batches" } else { "" },
-        )
-    };
-    GpuMemoryLimit { gpu: index, limit_bytes: Some(limit), model_bytes: model, batch_bytes: batch, formula }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn gpu(vendor: &str, capability: Option<&str>, gfx: Option<&str>) -> Gpu {
+    pub(super) fn gpu(vendor: &str, capability: Option<&str>, gfx: Option<&str>) -> Gpu {
         Gpu {
             vendor: Some(vendor.to_owned()),
             name: Some("a device".to_owned()),
@@ -439,41 +338,6 @@ mod tests {
         let execution = choose(&mac, &Libraries::not_looked_for());
         assert_eq!(execution.providers[0].name, "CoreML");
         assert!(execution.providers[0].reason.contains("Neural Engine"));
-    }
-
-    #[test]
-    fn precision_follows_from_what_the_device_has() {
-        for (device, advised, fp8, sparsity) in [
-            (gpu("nvidia", Some("9.0"), None), Some("bf16"), true, Some(true)),
-            (gpu("nvidia", Some("8.6"), None), Some("bf16"), false, Some(true)),
-            (gpu("nvidia", Some("7.5"), None), Some("fp16"), false, Some(false)),
-            (gpu("nvidia", Some("6.1"), None), Some("fp32"), false, Some(false)),
-            (gpu("nvidia", Some("6.0"), None), Some("fp16"), false, Some(false)),
-            (gpu("amd", None, Some("gfx942")), Some("bf16"), true, Some(true)),
-            (gpu("amd", None, Some("gfx1031")), Some("fp16"), false, Some(false)),
-            (gpu("nvidia", None, None), None, false, None),
-        ] {
-            let advice = precision(0, &device);
-            assert_eq!(advice.advised.as_deref(), advised, "{advice:?}");
-            assert_eq!(advice.matrix_precisions.iter().any(|p| p == "fp8"), fp8, "{advice:?}");
-            assert_eq!(advice.structured_sparsity, sparsity, "{advice:?}");
-            assert!(!advice.reason.is_empty());
-        }
-    }
-
-    #[test]
-    fn memory_is_what_model_and_batch_need_within_what_is_there() {
-        let mut device = gpu("nvidia", Some("8.0"), None);
-        device.memory_reserved_bytes = Some(1 << 30);
-        assert_eq!(memory_limit(&device, 0, 0, 0).limit_bytes, Some(15 << 30));
-        let small = memory_limit(&device, 0, 1000 << 20, 1000 << 20);
-        assert_eq!(small.limit_bytes, Some(2200 << 20));
-        assert!(small.formula.contains("1.1 x (model"), "{}", small.formula);
-        let large = memory_limit(&device, 0, 14 << 30, 1 << 30);
-        assert_eq!(large.limit_bytes, Some(15 << 30));
-        assert!(large.formula.contains("does not fit"));
-        device.memory_total_bytes = None;
-        assert_eq!(memory_limit(&device, 0, 1, 1).limit_bytes, None);
     }
 
     #[test]
