@@ -147,9 +147,9 @@ fn clock_of(cycles: f64, chains: &[(f64, f64)]) -> Result<f64, String> {
     let quantile = |q: f64| stats::quantile_of_sorted(&sorted, q).ok_or("no chain has a time");
     let (low, median, high) = (quantile(0.25)?, quantile(0.5)?, quantile(0.75)?);
     if (high - low) / median > SPREAD {
-        let percent = (high - low) / median * 100.0;
+        let (slow, fast) = (crate::units::hertz(cycles / high), crate::units::hertz(cycles / low));
         return Err(format!(
-            "the clock moved by {percent:.0} % meanwhile, or the hypervisor took the core away"
+            "the clock moved between {slow} and {fast} meanwhile, or the hypervisor took the core away"
         ));
     }
     Ok(cycles / median)
