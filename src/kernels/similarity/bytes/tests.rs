@@ -1,3 +1,5 @@
+//! Sums of signed bytes against exact integers, for every tier, width and number of rows.
+
 use super::*;
 use crate::kernels::similarity::{Best, Hit, best_by_sorting};
 use crate::sys::Rng;
