@@ -42,7 +42,7 @@ pub fn reference_cosine_i8_pairs(left: &[i8], right: &[i8], width: usize) -> Vec
 /// `sum` of every pair by iterators, as the compiler builds them.
 ///
 /// # Panics
-/// As for [`dot_i8_pairs`], and when `width` is 0.
+/// As for [`i8_pairs`](super::i8_pairs), and when `width` is 0.
 pub fn plain_i8_pairs(sum: Sum, left: &[i8], right: &[i8], width: usize, out: &mut [i32]) {
     check_pairs(left.len(), right.len(), width, out.len());
     let terms = |a: &[i8], b: &[i8], term: fn(i32, i32) -> i32| {
