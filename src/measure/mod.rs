@@ -54,7 +54,7 @@ impl Plan {
     pub const FULL: Self = Self {
         warm_up_seconds: 0.1,
         sample_seconds: 1e-3,
-        budget_seconds: 0.8,
+        budget_seconds: 0.5,
         min_samples: 15,
         max_samples: 1000,
     };
