@@ -23,7 +23,7 @@ impl Benchmark for Attention {
     fn card(&self) -> Card {
         Card {
             about: "Scaled dot-product attention of one text, every head, without a mask.",
-            formula: "H (T T (4 W + 18) + 2 T W) flops; reads 12 T H W bytes, writes 4 T H W",
+            formula: "H (T T (4 W + 16) + 2 T W) flops; reads 12 T H W bytes, writes 4 T H W",
             implementations: const {
                 &[
                     Implementation::plain(

@@ -12,13 +12,13 @@ pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
     &Rows {
         id: "softmax/rows-f32",
         about: "Rows of scores to shares that add up to one.",
-        formula: "R (19 C + 1) flops; reads 4 R C bytes, writes 4 R C",
+        formula: "R (17 C + 1) flops; reads 4 R C bytes, writes 4 R C",
         masking: Masking::None,
     },
     &Rows {
         id: "softmax/masked-rows-f32",
         about: "Rows of scores to shares, with the last quarter of the columns masked for every row.",
-        formula: "R (19 C + 1) flops; reads 4 R C + C bytes, writes 4 R C",
+        formula: "R (17 C + 1) flops; reads 4 R C + C bytes, writes 4 R C",
         masking: Masking::Columns,
     },
 ];

@@ -5,23 +5,27 @@
 //! GELU and SiLU are computed as `max(x, 0) - |x| * tail(|x|)`, where the tail is the share that the gate holds back:
 //! the large part of the answer is then exact, and the error is that of a small, smooth correction.
 
+mod pieces;
+mod reference;
+
+pub use reference::*;
+
 use super::lanes::{Lanewise, map, map_in_place};
-use super::math::{erf, exp, exp_share, polynomial, reference_erfc, tanh};
+use super::math::{erf, exp, exp_share, polynomial, tanh};
 use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};
 
-/// Operations of one `e^x` by [`super::math::exp`]: three FMA and a subtraction reduce the argument; five FMA are the
-/// polynomial. Comparisons, selections, signs and the scaling by a power of two are not
-/// arithmetic on data.
-pub const EXP_FLOPS: f64 = 7.0 + 10.0;
+/// Operations of one `e^x` by [`super::math::exp`] with a table: three FMA and a subtraction reduce the argument; an FMA, a
+/// product and an FMA are the rest. As everywhere here, the count is that of the form that needs the fewest; tiers
+/// without tables do more for the same answer. Comparisons, selections, signs, lookups and the scaling by a power of two are
+/// not arithmetic on data.
+pub const EXP_FLOPS: f64 = 7.0 + 5.0;
 /// Operations per element of [`exp_of`]: an addition more.
 pub const EXP_OF_FLOPS: f64 = EXP_FLOPS + 1.0;
-/// Operations of one `e^x` where small terms may be less exact: an FMA less.
-pub const EXP_SHARE_FLOPS: f64 = EXP_FLOPS - 2.0;
-/// Operations per element of [`gelu_erf`]: two bounds, seven FMA of the polynomial, `e^x` and the final FMA.
-pub const GELU_ERF_FLOPS: f64 = 2.0 + 14.0 + EXP_SHARE_FLOPS + 2.0;
-/// Operations per element of [`gelu_tanh`]: two bounds, a square, an FMA, a product, `e^x`, the sum and the quotient of
-/// the gate, and the final FMA.
-pub const GELU_TANH_FLOPS: f64 = 2.0 + 4.0 + EXP_SHARE_FLOPS + 2.0 + 2.0;
+/// Operations of one `e^x` where small terms may be less exact: an FMA, a fraction and five FMA.
+pub const EXP_SHARE_FLOPS: f64 = 2.0 + 1.0 + 10.0;
+/// Operations per element of [`gelu_erf`] and [`gelu_tanh`] in pieces: three bounds, the piece and the distance from its middle,
+/// four FMA and a subtraction.
+pub const GELU_FLOPS: f64 = 3.0 + 2.0 + 8.0 + 1.0;
 /// Operations per element of [`gelu_quick`]: a product more than [`silu`].
 pub const GELU_QUICK_FLOPS: f64 = SILU_FLOPS + 1.0;
 /// Operations per element of [`erf_of`]: an absolute value, an addition, a square, four FMA and a product near zero; elsewhere a bound,
@@ -65,6 +69,9 @@ struct GeluErf;
 impl Lanewise for GeluErf {
     #[inline(always)]
     fn apply<S: Simd>(self, s: S, x: S::F32) -> S::F32 {
+        if S::LOOKS_UP {
+            return pieces::NORMAL.taken_from(s, x);
+        }
         let (x, a) = tail_argument(s, x);
         let tail = exp_share(s, polynomial(s, a, &LN_NORMAL_TAIL), FLOOR);
         without_tail(s, x, a, tail)
@@ -78,6 +85,9 @@ struct GeluTanh;
 impl Lanewise for GeluTanh {
     #[inline(always)]
     fn apply<S: Simd>(self, s: S, x: S::F32) -> S::F32 {
+        if S::LOOKS_UP {
+            return pieces::LOGISTIC.taken_from(s, x);
+        }
         // (1 + tanh(y)) / 2 is the logistic function of 2 y.
         let (x, a) = tail_argument(s, x);
         let inner = s.mul_add(s.mul(a, a), s.splat(-TANH_CUBIC), s.splat(-TANH_LINEAR));
@@ -310,277 +320,5 @@ pub fn exp_in_place(tier: Tier, data: &mut [f32]) -> Result<(), TierUnavailable>
     dispatch(tier, MapInPlace { function: Exp, data })
 }
 
-/// GELU in double precision.
-#[must_use]
-pub fn reference_gelu_erf(x: f64) -> f64 {
-    // The tail by erfc, so that negative numbers keep their relative accuracy; -inf has the limit.
-    if x == f64::NEG_INFINITY { 0.0 } else { 0.5 * x * reference_erfc(-x * std::f64::consts::FRAC_1_SQRT_2) }
-}
-
-/// GELU's tanh form in double precision.
-#[must_use]
-pub fn reference_gelu_tanh(x: f64) -> f64 {
-    let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x * x * x);
-    if x == f64::NEG_INFINITY { 0.0 } else { x * reference_sigmoid(2.0 * inner) }
-}
-
-/// `max(x, 0)` in double precision.
-#[must_use]
-pub const fn reference_relu(x: f64) -> f64 {
-    if x < 0.0 { 0.0 } else { x }
-}
-
-/// SiLU in double precision.
-#[must_use]
-pub fn reference_silu(x: f64) -> f64 {
-    if x == f64::NEG_INFINITY { 0.0 } else { x * reference_sigmoid(x) }
-}
-
-/// GELU's sigmoid form in double precision.
-#[must_use]
-pub fn reference_gelu_quick(x: f64) -> f64 {
-    if x == f64::NEG_INFINITY { 0.0 } else { x * reference_sigmoid(f64::from(QUICK) * x) }
-}
-
-fn reference_sigmoid(x: f64) -> f64 {
-    if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) }
-}
-
-/// The plain loop for [`gelu_erf`]: Rust's `f32` has no erf, so a rational approximation in scalar code.
-pub fn plain_gelu_erf(input: &[f32], out: &mut [f32]) {
-    for (x, y) in input.iter().zip(out) {
-        *y = 0.5 * x * (1.0 + plain_erf(x * std::f32::consts::FRAC_1_SQRT_2));
-    }
-}
-
-/// The plain loop for [`gelu_tanh`].
-pub fn plain_gelu_tanh(input: &[f32], out: &mut [f32]) {
-    for (&x, y) in input.iter().zip(out) {
-        *y = 0.5 * x * (1.0 + (0.5 * TANH_LINEAR * x + 0.5 * TANH_CUBIC * x * x * x).tanh());
-    }
-}
-
-/// The plain loop for [`relu`].
-pub fn plain_relu(input: &[f32], out: &mut [f32]) {
-    for (x, y) in input.iter().zip(out) {
-        *y = x.max(0.0);
-    }
-}
-
-/// The plain loop for [`silu`].
-pub fn plain_silu(input: &[f32], out: &mut [f32]) {
-    for (x, y) in input.iter().zip(out) {
-        *y = x / (1.0 + (-x).exp());
-    }
-}
-
-/// The plain loop for [`gelu_quick`].
-pub fn plain_gelu_quick(input: &[f32], out: &mut [f32]) {
-    for (x, y) in input.iter().zip(out) {
-        *y = x / (1.0 + (-QUICK * x).exp());
-    }
-}
-
-/// The plain loop for [`erf_of`].
-pub fn plain_erf_of(input: &[f32], out: &mut [f32]) {
-    for (&x, y) in input.iter().zip(out) {
-        *y = plain_erf(x);
-    }
-}
-
-/// The plain loop for [`tanh_of`].
-pub fn plain_tanh(input: &[f32], out: &mut [f32]) {
-    for (x, y) in input.iter().zip(out) {
-        *y = x.tanh();
-    }
-}
-
-/// The plain loop for [`exp_of`].
-pub fn plain_exp(input: &[f32], out: &mut [f32]) {
-    for (x, y) in input.iter().zip(out) {
-        *y = x.exp();
-    }
-}
-
-/// The error function as a scalar, within 3e-7: `x P(x^2) / Q(x^2)`, a minimax fit (Remez on the linearised error)
-/// under the relative error on `|x| <= 3.95` (2.1e-8), constant beyond. All coefficients are positive, so nothing cancels.
-fn plain_erf(x: f32) -> f32 {
-    #[expect(clippy::approx_constant, reason = "fitted, one unit in the last place from 2 / sqrt(pi)")]
-    const P: [f32; 6] =
-        [1.128_379_1, 0.191_550_82, 0.052_875_51, 0.003_808_181_7, 2.846_879_4e-4, 2.025_901_7e-6];
-    const Q: [f32; 6] = [1.0, 0.503_090_14, 0.114_559_83, 0.015_055_131, 0.001_170_730_1, 3.783_174_5e-5];
-    let x = x.clamp(-3.95, 3.95);
-    let horner = |c: &[f32]| c.iter().rev().fold(0.0, |value, c| value * (x * x) + c);
-    x * horner(&P) / horner(&Q)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    type Vector = fn(Tier, &[f32], &mut [f32]) -> Result<(), TierUnavailable>;
-    type InPlace = fn(Tier, &mut [f32]) -> Result<(), TierUnavailable>;
-
-    struct Row {
-        name: &'static str,
-        vector: Vector,
-        in_place: InPlace,
-        plain: fn(&[f32], &mut [f32]),
-        reference: fn(f64) -> f64,
-        /// Absolute for |x| up to 10; the answers beyond are `x` or zero.
-        tolerance: f64,
-    }
-
-    const TABLE: &[Row] = &[
-        Row {
-            name: "gelu erf",
-            vector: gelu_erf,
-            in_place: gelu_erf_in_place,
-            plain: plain_gelu_erf,
-            reference: reference_gelu_erf,
-            tolerance: 5e-7,
-        },
-        Row {
-            name: "gelu tanh",
-            vector: gelu_tanh,
-            in_place: gelu_tanh_in_place,
-            plain: plain_gelu_tanh,
-            reference: reference_gelu_tanh,
-            tolerance: 5e-7,
-        },
-        Row {
-            name: "gelu quick",
-            vector: gelu_quick,
-            in_place: gelu_quick_in_place,
-            plain: plain_gelu_quick,
-            reference: reference_gelu_quick,
-            tolerance: 5e-7,
-        },
-        Row {
-            name: "silu",
-            vector: silu,
-            in_place: silu_in_place,
-            plain: plain_silu,
-            reference: reference_silu,
-            tolerance: 5e-7,
-        },
-        Row {
-            name: "relu",
-            vector: relu,
-            in_place: relu_in_place,
-            plain: plain_relu,
-            reference: reference_relu,
-            tolerance: 0.0,
-        },
-    ];
-
-    #[test]
-    fn activations_are_within_their_tolerance_on_every_tier() {
-        let x: Vec<f32> = (0..=200_000).map(|i| -10.0 + i as f32 * 1e-4).collect();
-        let mut y = vec![0.0; x.len()];
-        for row in TABLE {
-            let check = |who: &str, limit: f64, y: &[f32]| {
-                for (&x, &y) in x.iter().zip(y) {
-                    let error = (f64::from(y) - (row.reference)(f64::from(x))).abs();
-                    assert!(error <= limit, "{} {who} of {x}: {y}, error {error}", row.name);
-                }
-            };
-            (row.plain)(&x, &mut y);
-            check("plain", row.tolerance * 4.0, &y);
-            for tier in Tier::available() {
-                (row.vector)(tier, &x, &mut y).unwrap();
-                check(tier.name(), row.tolerance, &y);
-            }
-        }
-    }
-
-    #[test]
-    fn far_from_zero_an_activation_is_its_input_or_nothing() {
-        for row in TABLE {
-            for tier in Tier::available() {
-                let far = [100.0, 1e4, 1e30, f32::INFINITY];
-                let mut y = [0.0; 4];
-                (row.vector)(tier, &far, &mut y).unwrap();
-                assert_eq!(y, far, "{} {tier}", row.name);
-                (row.vector)(tier, &far.map(|x| -x), &mut y).unwrap();
-                assert_eq!(y, [0.0; 4], "{} {tier}", row.name);
-                (row.vector)(tier, &[f32::NAN; 4], &mut y).unwrap();
-                assert!(y.iter().all(|y| y.is_nan()), "{} {tier}: {y:?}", row.name);
-            }
-        }
-    }
-
-    #[test]
-    fn every_length_is_handled_with_and_without_an_output() {
-        for row in TABLE {
-            for tier in Tier::available() {
-                for len in [0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 35, 100] {
-                    let x: Vec<f32> = (0..len).map(|i| i as f32 * 0.1 - 2.0).collect();
-                    let mut y = vec![f32::NAN; len];
-                    (row.vector)(tier, &x, &mut y).unwrap();
-                    let mut z = x.clone();
-                    (row.in_place)(tier, &mut z).unwrap();
-                    assert_eq!(y, z, "{} {tier} {len}", row.name);
-                    for (&x, &y) in x.iter().zip(&y) {
-                        let error = (f64::from(y) - (row.reference)(f64::from(x))).abs();
-                        assert!(error <= row.tolerance, "{} {tier} {len}: {x} gives {y}", row.name);
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn no_negative_number_gives_a_denormal_answer() {
-        let x: Vec<f32> = (0..200_000).map(|i| i as f32 * -5e-4 - 1e-3).collect();
-        let mut y = vec![0.0; x.len()];
-        for row in TABLE {
-            for tier in Tier::available() {
-                (row.vector)(tier, &x, &mut y).unwrap();
-                let denormal = x.iter().zip(&y).find(|(_, y)| y.is_subnormal());
-                assert_eq!(denormal, None, "{} {tier}", row.name);
-            }
-        }
-    }
-
-    #[test]
-    fn erf_and_tanh_of_slices_are_those_of_vectors() {
-        let x: Vec<f32> = (0..=3000).map(|i| -6.0 + i as f32 * 4e-3).collect();
-        let mut y = vec![f32::NAN; x.len()];
-        let judge = |who: &str, y: &[f32], reference: fn(f64) -> f64| {
-            for (&x, &y) in x.iter().zip(y) {
-                let error = (f64::from(y) - reference(f64::from(x))).abs();
-                assert!(error <= 4e-7, "{who} of {x}: {y}, error {error}");
-            }
-        };
-        for tier in Tier::available() {
-            erf_of(tier, &x, &mut y).unwrap();
-            judge(tier.name(), &y, super::super::math::reference_erf);
-            tanh_of(tier, &x, &mut y).unwrap();
-            judge(tier.name(), &y, f64::tanh);
-        }
-        plain_erf_of(&x, &mut y);
-        judge("plain", &y, super::super::math::reference_erf);
-        plain_tanh(&x, &mut y);
-        judge("plain", &y, f64::tanh);
-    }
-
-    /// Inputs that make slow hardware paths likely, in vectors of their own and among others.
-    #[test]
-    fn inputs_that_are_slow_elsewhere_have_right_answers() {
-        let denormal = f32::from_bits(0x0000_1234);
-        let special = [denormal, -denormal, f32::MIN_POSITIVE, -0.0, 1e-30, -87.5, -100.0, -103.9, 88.0];
-        let mut x: Vec<f32> = special.iter().flat_map(|&x| [x; 16]).collect();
-        x.extend(special.iter().cycle().take(35));
-        let mut y = vec![f32::NAN; x.len()];
-        for row in TABLE {
-            for tier in Tier::available() {
-                (row.vector)(tier, &x, &mut y).unwrap();
-                for (&x, &y) in x.iter().zip(&y) {
-                    let error = (f64::from(y) - (row.reference)(f64::from(x))).abs();
-                    assert!(error <= row.tolerance, "{} {tier} of {x}: {y}", row.name);
-                }
-            }
-        }
-    }
-}
+mod tests;

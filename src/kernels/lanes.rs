@@ -1,5 +1,8 @@
 //! Loops over whole vectors with a partial one at the end, written once for the elementwise kernels.
 
+use std::iter::Zip;
+use std::slice::{ChunksExact, ChunksExactMut};
+
 use crate::simd::Simd;
 
 /// A function of one number, on vectors. A trait and not a closure: a closure cannot be `#[inline(always)]`, and what
@@ -48,11 +51,82 @@ pub(super) fn map<S: Simd, F: Lanewise>(s: S, f: F, input: &[f32], out: &mut [f3
 #[inline(always)]
 pub(super) fn map_in_place<S: Simd, F: Lanewise>(s: S, f: F, data: &mut [f32]) {
     let (data, rest) = data.split_at_mut(whole_lanes::<S>(data.len()));
-    for x in data.chunks_exact_mut(S::LANES) {
+    let mut blocks = data.chunks_exact_mut(TOGETHER * S::LANES);
+    for x in &mut blocks {
+        let values = four(s, f, x);
+        for (value, x) in values.into_iter().zip(x.chunks_exact_mut(S::LANES)) {
+            s.store(value, x);
+        }
+    }
+    for x in blocks.into_remainder().chunks_exact_mut(S::LANES) {
         s.store(f.apply(s, s.load(x)), x);
     }
     if !rest.is_empty() {
         s.store_partial(f.apply(s, s.load_partial(rest)), rest);
+    }
+}
+
+/// Whole vectors of four rows side by side: an iterator, which tests the bounds of all rows at once.
+pub(super) struct FourRows<'a>(FourZipped<ChunksExact<'a, f32>>);
+
+/// [`FourRows`] to write to.
+pub(super) struct FourRowsMut<'a>(FourZipped<ChunksExactMut<'a, f32>>);
+
+type FourZipped<T> = Zip<Zip<Zip<T, T>, T>, T>;
+
+impl<'a> FourRows<'a> {
+    /// The four rows of `block`, each `width` long, in pieces of `lanes`.
+    #[inline(always)]
+    pub(super) fn new(block: &'a [f32], width: usize, lanes: usize) -> Self {
+        let (first, rest) = block.split_at(width);
+        let (second, rest) = rest.split_at(width);
+        let (third, fourth) = rest.split_at(width);
+        Self(
+            first
+                .chunks_exact(lanes)
+                .zip(second.chunks_exact(lanes))
+                .zip(third.chunks_exact(lanes))
+                .zip(fourth.chunks_exact(lanes)),
+        )
+    }
+}
+
+impl<'a> FourRowsMut<'a> {
+    /// The four rows of `block`, each `width` long, in pieces of `lanes`.
+    #[inline(always)]
+    pub(super) fn new(block: &'a mut [f32], width: usize, lanes: usize) -> Self {
+        let (first, rest) = block.split_at_mut(width);
+        let (second, rest) = rest.split_at_mut(width);
+        let (third, fourth) = rest.split_at_mut(width);
+        Self(
+            first
+                .chunks_exact_mut(lanes)
+                .zip(second.chunks_exact_mut(lanes))
+                .zip(third.chunks_exact_mut(lanes))
+                .zip(fourth.chunks_exact_mut(lanes)),
+        )
+    }
+}
+
+impl<'a> Iterator for FourRows<'a> {
+    type Item = [&'a [f32]; 4];
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.0.next() {
+            Some((((first, second), third), fourth)) => Some([first, second, third, fourth]),
+            None => None,
+        }
+    }
+}
+
+impl<'a> Iterator for FourRowsMut<'a> {
+    type Item = [&'a mut [f32]; 4];
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.0.next() {
+            Some((((first, second), third), fourth)) => Some([first, second, third, fourth]),
+            None => None,
+        }
     }
 }
 

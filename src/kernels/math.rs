@@ -19,6 +19,49 @@ const LN_2_LOW: f32 = -2.121_944_4e-4;
 
 /// `e^r` on `|r| <= ln(2) / 2` with the first two coefficients fixed at one, under the relative error: 1.1e-7.
 const EXP_REDUCED: [f32; 6] = [1.0, 1.0, 0.499_992_28, 0.166_671_16, 0.041_890_55, 0.008_312_478];
+/// `2^(f - 1/2)` on `0..=1`, under the relative error: 7.5e-8.
+#[expect(clippy::approx_constant, reason = "fitted, close to 1 / sqrt(2) as it must be")]
+const POWER: [f32; 6] =
+    [0.707_106_7, 0.490_133_23, 0.169_814_24, 0.039_475_173, 0.006_356_418_6, 0.001_327_648_8];
+/// Adding and subtracting it rounds to a multiple of 1/32, whose number is then the lowest bits of the sum.
+const ROUND_TO_32NDS: f32 = 393_216.0;
+/// `2^(i / 32)`.
+static POWERS: [f32; 32] = [
+    1.0,
+    1.021_897_2,
+    1.044_273_7,
+    1.067_140_5,
+    1.090_507_7,
+    1.114_386_8,
+    1.138_788_6,
+    1.163_724_9,
+    1.189_207_1,
+    1.215_247_4,
+    1.241_857_8,
+    1.269_051,
+    1.296_839_6,
+    1.325_236_7,
+    1.354_255_6,
+    1.383_91,
+    1.414_213_5,
+    1.445_180_8,
+    1.476_826_2,
+    1.509_164_5,
+    1.542_210_8,
+    1.575_980_9,
+    1.610_490_3,
+    1.645_755_5,
+    1.681_792_9,
+    1.718_619_3,
+    1.756_252_2,
+    1.794_709_1,
+    1.834_008_1,
+    1.874_167_7,
+    1.915_206_6,
+    1.957_144_1,
+];
+/// `(e^r - 1) / r` on `|r| <= ln(2) / 64`, under the error of `e^r`: 5.4e-8.
+const GROWTH: [f32; 2] = [1.000_014_7, 0.5];
 /// `ln(erfc(u)) / u` on `0..=4`, under the absolute error of erfc: 1.6e-8. The logarithm of erfc is smooth where
 /// erfc itself, or erfc times `e^(u^2)`, needs half as many coefficients again.
 const LN_ERFC: [f32; 8] = [
@@ -41,6 +84,10 @@ const TANH_SMALL: [f32; 4] = [-0.333_331_44, 0.133_258_79, -0.053_045_496, 0.017
 /// denormal, zero; not a number where `x` is none.
 #[inline(always)]
 pub fn exp<S: Simd>(s: S, x: S::F32) -> S::F32 {
+    if S::SPLITS_POWERS {
+        // The bound is beyond the overflow, which is the scaling's to notice.
+        return exp_above(s, s.min(s.splat(EXP_OVERFLOW + 1.0), x), EXP_UNDERFLOW);
+    }
     let y = exp_above(s, x, EXP_UNDERFLOW);
     s.select(s.less(s.splat(EXP_OVERFLOW), x), s.splat(f32::INFINITY), y)
 }
@@ -48,32 +95,38 @@ pub fn exp<S: Simd>(s: S, x: S::F32) -> S::F32 {
 /// `e^x` for `x` up to 88, zero below `floor` (at least -87.33654); not a number where `x` is none. As exact as [`exp`].
 #[inline(always)]
 fn exp_above<S: Simd>(s: S, x: S::F32, floor: f32) -> S::F32 {
-    let n = nearest_power(s, x);
+    let step = if S::LOOKS_UP { ROUND_TO_32NDS } else { ROUND_TO_INTEGER };
+    let (shifted, n) = nearest_power(s, x, step);
     let r = s.mul_add(n, s.splat(-LN_2_HIGH), x);
     let r = s.mul_add(n, s.splat(-LN_2_LOW), r);
-    assemble(s, x, n, r, floor)
+    let y = if S::LOOKS_UP {
+        // The fraction of `n` from the table: what remains is so small that a polynomial of degree 2 will do.
+        let power = s.look_up(&POWERS, shifted);
+        s.mul_add(power, s.mul(polynomial(s, r, &GROWTH), r), power)
+    } else {
+        polynomial(s, r, &EXP_REDUCED)
+    };
+    s.scale_from(y, n, x, s.splat(floor))
 }
 
-/// [`exp_above`] with a relative error of up to `2^-24 (3 + |x|)`: one step less, for sums and tails in which a term
+/// [`exp_above`] with a relative error of up to `2^-24 (3 + |x|)`: fewer steps, for sums and tails in which a term
 /// matters the less the further below zero `x` lies.
 #[inline(always)]
 pub(super) fn exp_share<S: Simd>(s: S, x: S::F32, floor: f32) -> S::F32 {
-    let n = nearest_power(s, x);
+    if S::SPLITS_POWERS {
+        let power = s.mul_add(x, s.splat(std::f32::consts::LOG2_E), s.splat(0.5));
+        return s.scale_from(polynomial(s, s.fraction(power), &POWER), power, x, s.splat(floor));
+    }
+    let (_, n) = nearest_power(s, x, ROUND_TO_INTEGER);
     let r = s.mul_add(n, s.splat(-std::f32::consts::LN_2), x);
-    assemble(s, x, n, r, floor)
-}
-
-/// The integer `n` nearest to `x / ln(2)`.
-#[inline(always)]
-fn nearest_power<S: Simd>(s: S, x: S::F32) -> S::F32 {
-    let shifted = s.mul_add(x, s.splat(std::f32::consts::LOG2_E), s.splat(ROUND_TO_INTEGER));
-    s.sub(shifted, s.splat(ROUND_TO_INTEGER))
-}
-
-/// `e^x = 2^n e^r` with `x = n ln(2) + r`, zero below `floor`.
-#[inline(always)]
-fn assemble<S: Simd>(s: S, x: S::F32, n: S::F32, r: S::F32, floor: f32) -> S::F32 {
     s.scale_from(polynomial(s, r, &EXP_REDUCED), n, x, s.splat(floor))
+}
+
+/// The multiple `n` nearest to `x / ln(2)` of what adding `step` rounds to: their sum, and `n`.
+#[inline(always)]
+fn nearest_power<S: Simd>(s: S, x: S::F32, step: f32) -> (S::F32, S::F32) {
+    let shifted = s.mul_add(x, s.splat(std::f32::consts::LOG2_E), s.splat(step));
+    (shifted, s.sub(shifted, s.splat(step)))
 }
 
 /// The error function within 4 units in the last place; zero for a denormal number.

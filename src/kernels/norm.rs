@@ -9,12 +9,15 @@ mod rms;
 
 pub use rms::{plain_rms_norm, reference_rms_norm, rms_norm};
 
-use super::lanes::{keep_first, whole_lanes};
+use super::lanes::{FourRows, FourRowsMut, keep_first, whole_lanes};
 use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};
 
 /// Rows that go through each step together: a row's sum, root and quotient each wait long for the last step, and rows
-/// do not wait for one another.
+/// do not wait for one another. While the roots of one block are on their way, the next block's sums are made.
 const BLOCK: usize = 4;
+/// Rows up to this width are summed a block ahead, and written side by side: of longer ones two blocks, with what they are
+/// made from, do not stay in a first-level cache of 32 KiB.
+const AHEAD: usize = 512;
 
 struct LayerNorm<'a> {
     input: &'a [f32],
@@ -24,23 +27,14 @@ struct LayerNorm<'a> {
     out: &'a mut [f32],
 }
 
-/// The map per column.
-#[derive(Debug, Clone, Copy)]
-struct Affine<'a> {
-    gamma: &'a [f32],
-    beta: &'a [f32],
-}
-
 impl SimdOp for LayerNorm<'_> {
     type Output = ();
     #[inline(always)]
     fn eval<S: Simd>(self, s: S) {
-        let width = self.affine.gamma.len();
-        let block = BLOCK * width;
-        for (i, out) in self.out.chunks_mut(block).enumerate() {
-            let input = &self.input[i * block..][..out.len()];
-            let residual = self.residual.map(|residual| &residual[i * block..][..out.len()]);
-            self.affine.block(s, input, residual, self.epsilon, out);
+        let Self { input, residual, affine, epsilon, out } = self;
+        match residual {
+            Some(residual) => affine.normalise(s, Added { input, residual }, epsilon, out),
+            None => affine.normalise(s, Alone { input }, epsilon, out),
         }
     }
 }
@@ -70,6 +64,60 @@ pub fn layer_norm(
     dispatch(tier, LayerNorm { input, residual, affine: Affine { gamma, beta }, epsilon, out })
 }
 
+/// The numbers to normalise, which stand in the output or elsewhere.
+trait Rows: Copy {
+    /// Whether they stand in the output once their sums are known.
+    const IN_PLACE: bool;
+    /// The sums of the row that begins at `first` and whose place in the output is `out`, lane by lane.
+    fn sum<S: Simd>(self, s: S, first: usize, out: &mut [f32]) -> S::F32;
+    /// The numbers from `first` on, where they do not stand in the output.
+    fn elsewhere(&self, first: usize) -> &[f32];
+}
+
+/// The input.
+#[derive(Clone, Copy)]
+struct Alone<'a> {
+    input: &'a [f32],
+}
+
+impl Rows for Alone<'_> {
+    const IN_PLACE: bool = false;
+    #[inline(always)]
+    fn sum<S: Simd>(self, s: S, first: usize, out: &mut [f32]) -> S::F32 {
+        sum(s, &self.input[first..][..out.len()])
+    }
+    #[inline(always)]
+    fn elsewhere(&self, first: usize) -> &[f32] {
+        &self.input[first..]
+    }
+}
+
+/// The input and what is added to it.
+#[derive(Clone, Copy)]
+struct Added<'a> {
+    input: &'a [f32],
+    residual: &'a [f32],
+}
+
+impl Rows for Added<'_> {
+    const IN_PLACE: bool = true;
+    #[inline(always)]
+    fn sum<S: Simd>(self, s: S, first: usize, out: &mut [f32]) -> S::F32 {
+        add_and_sum(s, &self.input[first..][..out.len()], &self.residual[first..][..out.len()], out)
+    }
+    #[inline(always)]
+    fn elsewhere(&self, _: usize) -> &[f32] {
+        &[]
+    }
+}
+
+/// The map per column.
+#[derive(Clone, Copy)]
+struct Affine<'a> {
+    gamma: &'a [f32],
+    beta: &'a [f32],
+}
+
 /// Mean and reciprocal standard deviation of a row.
 #[derive(Debug, Clone, Copy)]
 struct Moments {
@@ -78,40 +126,145 @@ struct Moments {
 }
 
 impl Affine<'_> {
-    /// At most [`BLOCK`] rows.
     #[inline(always)]
-    fn block<S: Simd>(self, s: S, input: &[f32], residual: Option<&[f32]>, epsilon: f32, out: &mut [f32]) {
+    #[expect(clippy::cast_precision_loss, reason = "rows are far shorter than 2^24")]
+    fn normalise<S: Simd, R: Rows>(self, s: S, rows: R, epsilon: f32, mut out: &mut [f32]) {
         let width = self.gamma.len();
-        let mut sums = [0.0; BLOCK];
-        let mut all = [Moments { mean: 0.0, scale: 0.0 }; BLOCK];
-        if let Some(residual) = residual {
-            let rows = input.chunks_exact(width).zip(residual.chunks_exact(width));
-            for (((row, residual), out), sum) in rows.zip(out.chunks_exact_mut(width)).zip(&mut sums) {
-                *sum = add_and_sum(s, row, residual, out);
+        let count = width as f32;
+        let (mut first, len) = (0, out.len());
+        let mut means = s.sum_four(sums(s, rows, first, out, width)).map(|sum| sum / count);
+        let mut next_sums = [s.zero(); BLOCK];
+        while first < len {
+            let (block, after) = out.split_at_mut((BLOCK * width).min(len - first));
+            let next = first + block.len();
+            let squares = if R::IN_PLACE {
+                squares(s, block, width, means)
+            } else {
+                squares(s, &rows.elsewhere(first)[..block.len()], width, means)
+            };
+            // Two steps that do not wait for each other, before either's end is asked for.
+            if width <= AHEAD {
+                next_sums = sums(s, rows, next, after, width);
             }
-            for ((row, &sum), to) in out.chunks_exact(width).zip(&sums).zip(&mut all) {
-                *to = moments(s, sum, row, epsilon);
+            let variances = s.sum_four(squares).map(|sum| sum / count);
+            let moments: [Moments; BLOCK] = std::array::from_fn(|i| Moments {
+                mean: means[i],
+                scale: 1.0 / (variances[i] + epsilon).sqrt(),
+            });
+            let side_by_side = width <= AHEAD && block.len() == BLOCK * width;
+            if side_by_side {
+                self.write_vectors(s, moments, rows, first, block);
             }
-            for (row, &moments) in out.chunks_exact_mut(width).zip(&all) {
-                normalise_in_place(s, moments, self.gamma, self.beta, row);
+            let whole = if side_by_side { whole_lanes::<S>(width) } else { 0 };
+            for (i, (row, moments)) in block.chunks_exact_mut(width).zip(moments).enumerate() {
+                self.write_row(s, moments, rows, first + i * width, row, whole);
+            }
+            if AHEAD < width {
+                next_sums = sums(s, rows, next, after, width);
+            }
+            means = s.sum_four(next_sums).map(|sum| sum / count);
+            first = next;
+            out = after;
+        }
+    }
+
+    /// Normalises the whole vectors of four rows, the first of which begins at `first`, into `out`.
+    #[inline(always)]
+    fn write_vectors<S: Simd, R: Rows>(
+        self,
+        s: S,
+        moments: [Moments; BLOCK],
+        rows: R,
+        first: usize,
+        out: &mut [f32],
+    ) {
+        let width = self.gamma.len();
+        // Read once for all rows.
+        let affine = self.gamma.chunks_exact(S::LANES).zip(self.beta.chunks_exact(S::LANES));
+        if R::IN_PLACE {
+            for (out, (gamma, beta)) in FourRowsMut::new(out, width, S::LANES).zip(affine) {
+                let (gamma, beta) = (s.load(gamma), s.load(beta));
+                for (out, moments) in out.into_iter().zip(moments) {
+                    s.store(moments.apply(s, s.load(out), gamma, beta), out);
+                }
             }
         } else {
-            for (row, to) in input.chunks_exact(width).zip(&mut sums) {
-                *to = sum(s, row);
+            let from = FourRows::new(&rows.elsewhere(first)[..out.len()], width, S::LANES);
+            for ((out, from), (gamma, beta)) in FourRowsMut::new(out, width, S::LANES).zip(from).zip(affine) {
+                let (gamma, beta) = (s.load(gamma), s.load(beta));
+                for ((out, from), moments) in out.into_iter().zip(from).zip(moments) {
+                    s.store(moments.apply(s, s.load(from), gamma, beta), out);
+                }
             }
-            for ((row, &sum), to) in input.chunks_exact(width).zip(&sums).zip(&mut all) {
-                *to = moments(s, sum, row, epsilon);
+        }
+    }
+
+    /// Normalises a row that begins at `first` from column `done` on.
+    #[inline(always)]
+    fn write_row<S: Simd, R: Rows>(
+        self,
+        s: S,
+        moments: Moments,
+        rows: R,
+        first: usize,
+        out: &mut [f32],
+        done: usize,
+    ) {
+        let (gamma, beta, out) = (&self.gamma[done..], &self.beta[done..], &mut out[done..]);
+        let from = if R::IN_PLACE { &[] } else { &rows.elsewhere(first + done)[..out.len()] };
+        let whole = whole_lanes::<S>(out.len());
+        let affine = gamma.chunks_exact(S::LANES).zip(beta.chunks_exact(S::LANES));
+        if R::IN_PLACE {
+            for (out, (gamma, beta)) in out.chunks_exact_mut(S::LANES).zip(affine) {
+                s.store(moments.apply(s, s.load(out), s.load(gamma), s.load(beta)), out);
             }
-            let rows = input.chunks_exact(width).zip(out.chunks_exact_mut(width));
-            for ((row, out), &moments) in rows.zip(&all) {
-                normalise(s, row, moments, self.gamma, self.beta, out);
+        } else {
+            let vectors = out.chunks_exact_mut(S::LANES).zip(from.chunks_exact(S::LANES));
+            for ((out, from), (gamma, beta)) in vectors.zip(affine) {
+                s.store(moments.apply(s, s.load(from), s.load(gamma), s.load(beta)), out);
             }
+        }
+        if whole < out.len() {
+            let out = &mut out[whole..];
+            let x = s.load_partial(if R::IN_PLACE { out } else { &from[whole..] });
+            let (gamma, beta) = (s.load_partial(&gamma[whole..]), s.load_partial(&beta[whole..]));
+            s.store_partial(moments.apply(s, x, gamma, beta), out);
         }
     }
 }
 
+impl Moments {
+    /// `(x - mean) * scale * gamma + beta`.
+    #[inline(always)]
+    fn apply<S: Simd>(self, s: S, x: S::F32, gamma: S::F32, beta: S::F32) -> S::F32 {
+        let unit = s.mul(s.sub(x, s.splat(self.mean)), s.splat(self.scale));
+        s.mul_add(unit, gamma, beta)
+    }
+}
+
+/// The sums of at most [`BLOCK`] rows of `out`, the first of which begins at `first`, lane by lane.
 #[inline(always)]
-fn sum<S: Simd>(s: S, row: &[f32]) -> f32 {
+fn sums<S: Simd, R: Rows>(s: S, rows: R, first: usize, out: &mut [f32], width: usize) -> [S::F32; BLOCK] {
+    let mut sums = [s.zero(); BLOCK];
+    for (i, (out, to)) in out.chunks_exact_mut(width).zip(&mut sums).enumerate() {
+        *to = rows.sum(s, first + i * width, out);
+    }
+    sums
+}
+
+/// The sums of the squared distances of at most [`BLOCK`] rows from their means, lane by lane.
+#[inline(always)]
+fn squares<S: Simd>(s: S, block: &[f32], width: usize, means: [f32; BLOCK]) -> [S::F32; BLOCK] {
+    let mut squares = [s.zero(); BLOCK];
+    for ((row, mean), to) in block.chunks_exact(width).zip(means).zip(&mut squares) {
+        *to = squares_around(s, row, mean);
+    }
+    squares
+}
+
+/// The sums of a row, lane by lane.
+#[inline(always)]
+fn sum<S: Simd>(s: S, row: &[f32]) -> S::F32 {
     let (whole, rest) = row.split_at(whole_lanes::<S>(row.len()));
     // Two sums, so that one addition does not wait for the other.
     let (mut even, mut odd) = (s.zero(), s.load_partial(rest));
@@ -123,12 +276,12 @@ fn sum<S: Simd>(s: S, row: &[f32]) -> f32 {
     if !pairs.remainder().is_empty() {
         even = s.add(even, s.load(pairs.remainder()));
     }
-    s.sum(s.add(even, odd))
+    s.add(even, odd)
 }
 
-/// `out = row + residual`; returns the sum of `out`.
+/// `out = row + residual`; returns the sums of `out`, lane by lane.
 #[inline(always)]
-fn add_and_sum<S: Simd>(s: S, row: &[f32], residual: &[f32], out: &mut [f32]) -> f32 {
+fn add_and_sum<S: Simd>(s: S, row: &[f32], residual: &[f32], out: &mut [f32]) -> S::F32 {
     let whole = whole_lanes::<S>(row.len());
     let (row, row_rest) = row.split_at(whole);
     let (residual, residual_rest) = residual.split_at(whole);
@@ -142,72 +295,30 @@ fn add_and_sum<S: Simd>(s: S, row: &[f32], residual: &[f32], out: &mut [f32]) ->
     }
     let total = s.add(s.load_partial(row_rest), s.load_partial(residual_rest));
     s.store_partial(total, out_rest);
-    s.sum(s.add(sum, total))
+    s.add(sum, total)
 }
 
-/// The moments of a row whose sum is known.
+/// The sums of the squared distances of a row from its mean, lane by lane.
 #[inline(always)]
-#[expect(clippy::cast_precision_loss, reason = "rows are far shorter than 2^24")]
-fn moments<S: Simd>(s: S, sum: f32, row: &[f32], epsilon: f32) -> Moments {
-    let width = row.len() as f32;
-    let mean = sum / width;
-    let center = s.splat(mean);
+fn squares_around<S: Simd>(s: S, row: &[f32], mean: f32) -> S::F32 {
+    let mean = s.splat(mean);
     let (whole, rest) = row.split_at(whole_lanes::<S>(row.len()));
     let (mut even, mut odd) = (s.zero(), s.zero());
     let mut pairs = whole.chunks_exact(2 * S::LANES);
     for x in &mut pairs {
-        let (a, b) = (s.sub(s.load(x), center), s.sub(s.load(&x[S::LANES..]), center));
+        let (a, b) = (s.sub(s.load(x), mean), s.sub(s.load(&x[S::LANES..]), mean));
         even = s.mul_add(a, a, even);
         odd = s.mul_add(b, b, odd);
     }
     if !pairs.remainder().is_empty() {
-        let a = s.sub(s.load(pairs.remainder()), center);
+        let a = s.sub(s.load(pairs.remainder()), mean);
         even = s.mul_add(a, a, even);
     }
     if !rest.is_empty() {
-        let a = keep_first(s, s.sub(s.load_partial(rest), center), rest.len(), 0.0);
+        let a = keep_first(s, s.sub(s.load_partial(rest), mean), rest.len(), 0.0);
         odd = s.mul_add(a, a, odd);
     }
-    let variance = s.sum(s.add(even, odd)) / width;
-    Moments { mean, scale: 1.0 / (variance + epsilon).sqrt() }
-}
-
-#[inline(always)]
-fn normalise<S: Simd>(s: S, row: &[f32], moments: Moments, gamma: &[f32], beta: &[f32], out: &mut [f32]) {
-    let whole = whole_lanes::<S>(row.len());
-    let (row, row_rest) = row.split_at(whole);
-    let (gamma, gamma_rest) = gamma.split_at(whole);
-    let (beta, beta_rest) = beta.split_at(whole);
-    let (out, out_rest) = out.split_at_mut(whole);
-    let affine = gamma.chunks_exact(S::LANES).zip(beta.chunks_exact(S::LANES));
-    for ((x, y), (g, b)) in row.chunks_exact(S::LANES).zip(out.chunks_exact_mut(S::LANES)).zip(affine) {
-        s.store(moments.apply(s, s.load(x), s.load(g), s.load(b)), y);
-    }
-    let (g, b) = (s.load_partial(gamma_rest), s.load_partial(beta_rest));
-    s.store_partial(moments.apply(s, s.load_partial(row_rest), g, b), out_rest);
-}
-
-#[inline(always)]
-fn normalise_in_place<S: Simd>(s: S, moments: Moments, gamma: &[f32], beta: &[f32], row: &mut [f32]) {
-    let whole = whole_lanes::<S>(row.len());
-    let (gamma, gamma_rest) = gamma.split_at(whole);
-    let (beta, beta_rest) = beta.split_at(whole);
-    let (row, row_rest) = row.split_at_mut(whole);
-    let affine = gamma.chunks_exact(S::LANES).zip(beta.chunks_exact(S::LANES));
-    for (x, (g, b)) in row.chunks_exact_mut(S::LANES).zip(affine) {
-        s.store(moments.apply(s, s.load(x), s.load(g), s.load(b)), x);
-    }
-    let (g, b) = (s.load_partial(gamma_rest), s.load_partial(beta_rest));
-    s.store_partial(moments.apply(s, s.load_partial(row_rest), g, b), row_rest);
-}
-
-impl Moments {
-    /// `(x - mean) * scale * gamma + beta`.
-    #[inline(always)]
-    fn apply<S: Simd>(self, s: S, x: S::F32, gamma: S::F32, beta: S::F32) -> S::F32 {
-        let unit = s.mul(s.sub(x, s.splat(self.mean)), s.splat(self.scale));
-        s.mul_add(unit, gamma, beta)
-    }
+    s.add(even, odd)
 }
 
 /// [`layer_norm`] in double precision.

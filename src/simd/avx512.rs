@@ -99,6 +99,28 @@ fn lanes(n: usize) -> __mmask16 {
     ((1_u32 << n.min(16)) - 1) as __mmask16
 }
 
+/// The lanes of each of four vectors brought together by an operation of two.
+macro_rules! across_four {
+    ($vectors:expr, $sixteen:ident, $eight:ident, $four:ident) => {{
+        let [a, b, c, d] = $vectors;
+        // Two rounds of interleaving leave each quarter with what its lanes of a, b, c and d come to.
+        let ab = avx512!($sixteen(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)));
+        let cd = avx512!($sixteen(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d)));
+        let (ab, cd) = (avx512!(_mm512_castps_pd(ab)), avx512!(_mm512_castps_pd(cd)));
+        let low = avx512!(_mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd)));
+        let high = avx512!(_mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd)));
+        let lanes = avx512!($sixteen(low, high));
+        let high = avx512!(_mm512_extractf32x8_ps::<1>(lanes));
+        let lanes = avx512!($eight(_mm512_castps512_ps256(lanes), high));
+        let high = avx512!(_mm256_extractf128_ps::<1>(lanes));
+        let lanes = avx512!($four(_mm256_castps256_ps128(lanes), high));
+        let mut four = [0.0; 4];
+        // SAFETY: four floats are writable at `four`.
+        unsafe { _mm_storeu_ps(four.as_mut_ptr(), lanes) }
+        four
+    }};
+}
+
 macro_rules! implement_simd {
     ($token:ident, $tier:ident, $count:ident, $features:literal) => {
         impl Simd for $token {
@@ -107,6 +129,8 @@ macro_rules! implement_simd {
             type F32 = __m512;
             type I32 = __m512i;
             type Mask = __mmask16;
+            const LOOKS_UP: bool = true;
+            const SPLITS_POWERS: bool = true;
 
             #[inline(always)]
             fn run<O: SimdOp>(self, op: O) -> O::Output {
@@ -196,6 +220,26 @@ macro_rules! implement_simd {
             #[inline(always)]
             fn round(self, a: __m512) -> __m512 {
                 avx512!(_mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
+            }
+            #[inline(always)]
+            fn bounded_magnitude(self, a: __m512, bound: __m512) -> __m512 {
+                // The smaller magnitude, without its sign; the bound where `a` is a quiet NaN.
+                avx512!(_mm512_range_ps::<0b10_10>(a, bound))
+            }
+            #[inline(always)]
+            fn beside_quarter(self, a: __m512) -> __m512 {
+                // Two bits behind the binary point, to the nearest.
+                avx512!(_mm512_reduce_ps::<0x20>(a))
+            }
+            #[inline(always)]
+            fn fraction(self, a: __m512) -> __m512 {
+                // None, downwards.
+                avx512!(_mm512_reduce_ps::<0x01>(a))
+            }
+            #[inline(always)]
+            fn look_up(self, table: &'static [f32; 32], at: __m512) -> __m512 {
+                let (low, high) = (self.load(table), self.load(&table[16..]));
+                avx512!(_mm512_permutex2var_ps(low, _mm512_castps_si512(at), high))
             }
             #[inline(always)]
             fn scale_by_power_of_two(self, a: __m512, n: __m512) -> __m512 {
@@ -373,22 +417,12 @@ macro_rules! implement_simd {
                 unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
             }
             #[inline(always)]
-            fn sum_four(self, [a, b, c, d]: [__m512; 4]) -> [f32; 4] {
-                // Two rounds of interleaving and adding leave each quarter with its sums of a, b, c and d.
-                let ab = avx512!(_mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)));
-                let cd = avx512!(_mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d)));
-                let (ab, cd) = (avx512!(_mm512_castps_pd(ab)), avx512!(_mm512_castps_pd(cd)));
-                let low = avx512!(_mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd)));
-                let high = avx512!(_mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd)));
-                let four = self.add(low, high);
-                let high = avx512!(_mm512_extractf32x8_ps::<1>(four));
-                let four = avx512!(_mm256_add_ps(_mm512_castps512_ps256(four), high));
-                let high = avx512!(_mm256_extractf128_ps::<1>(four));
-                let four = avx512!(_mm_add_ps(_mm256_castps256_ps128(four), high));
-                let mut sums = [0.0; 4];
-                // SAFETY: four floats are writable at `sums`.
-                unsafe { _mm_storeu_ps(sums.as_mut_ptr(), four) }
-                sums
+            fn largest_four(self, vectors: [__m512; 4]) -> [f32; 4] {
+                across_four!(vectors, _mm512_max_ps, _mm256_max_ps, _mm_max_ps)
+            }
+            #[inline(always)]
+            fn sum_four(self, vectors: [__m512; 4]) -> [f32; 4] {
+                across_four!(vectors, _mm512_add_ps, _mm256_add_ps, _mm_add_ps)
             }
             #[inline(always)]
             fn xor_popcount(self, a: &[u64], b: &[u64]) -> u64 {

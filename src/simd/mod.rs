@@ -274,6 +274,11 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     type I32: Copy;
     /// One truth value a lane.
     type Mask: Copy;
+    /// Whether [`Simd::look_up`] is one instruction; elsewhere it goes lane by lane.
+    const LOOKS_UP: bool = false;
+    /// Whether [`Simd::fraction`] is one instruction, and [`Simd::scale_from`] takes the floor of its exponent and overflows to
+    /// infinity.
+    const SPLITS_POWERS: bool = false;
 
     /// Runs `op` inside a function that has the tier's target features.
     fn run<O: SimdOp>(self, op: O) -> O::Output;
@@ -325,9 +330,33 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     fn sqrt(self, a: Self::F32) -> Self::F32;
     /// Rounds to the nearest integer, ties to even.
     fn round(self, a: Self::F32) -> Self::F32;
+    /// `min(|a|, bound)`, and `bound` where `a` is not a number.
+    #[inline(always)]
+    fn bounded_magnitude(self, a: Self::F32, bound: Self::F32) -> Self::F32 {
+        self.min(self.abs(a), bound)
+    }
+    /// `a` less the nearest multiple of a quarter, ties to even ones.
+    #[inline(always)]
+    fn beside_quarter(self, a: Self::F32) -> Self::F32 {
+        let quarters = self.round(self.mul(a, self.splat(4.0)));
+        self.mul_add(quarters, self.splat(-0.25), a)
+    }
+    /// `a` less the largest integer that is not above it.
+    #[inline(always)]
+    fn fraction(self, a: Self::F32) -> Self::F32 {
+        let beside = self.sub(a, self.round(a));
+        self.select(self.less(beside, self.zero()), self.add(beside, self.splat(1.0)), beside)
+    }
+    /// In every lane the entry of `table` whose number is the lowest five bits of that lane of `at`.
+    #[inline(always)]
+    fn look_up(self, table: &'static [f32; 32], at: Self::F32) -> Self::F32 {
+        let mut lanes = [0.0; 16];
+        self.store(at, &mut lanes);
+        self.load(&lanes.map(|lane| table[(lane.to_bits() & 31) as usize]))
+    }
     /// `a * 2^n` for integral `n` with a normal result or an underflow to zero (`-252 <= n <= 127`).
     fn scale_by_power_of_two(self, a: Self::F32, n: Self::F32) -> Self::F32;
-    /// `a * 2^n` for integral `n`, but zero where `x < floor`: exact where `a` and the product are normal numbers, some
+    /// `a * 2^n` for integral `n` (or its floor: [`Simd::SPLITS_POWERS`]), but zero where `x < floor`: exact where `a` and the product are normal numbers, some
     /// number elsewhere, and nowhere a denormal one on the way. Where `a` and `n` are not numbers, neither is the answer.
     fn scale_from(self, a: Self::F32, n: Self::F32, x: Self::F32, floor: Self::F32) -> Self::F32;
     /// Whether `a < b` (false where one is not a number).
@@ -393,6 +422,11 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     fn load_u8(self, from: &[u8]) -> Self::I32;
     /// Asks for the cache line `ahead` elements beyond the start of `at`, which may lie past its end.
     fn prefetch_beyond<T>(self, at: &[T], ahead: usize);
+    /// The largest lane of each of four vectors.
+    #[inline(always)]
+    fn largest_four(self, vectors: [Self::F32; 4]) -> [f32; 4] {
+        vectors.map(|vector| self.largest(vector))
+    }
     /// The sums of the lanes of four vectors.
     #[inline(always)]
     fn sum_four(self, vectors: [Self::F32; 4]) -> [f32; 4] {

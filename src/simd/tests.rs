@@ -29,6 +29,10 @@ impl SimdOp for Everything {
                 ("abs", s.abs(x)),
                 ("sqrt", s.sqrt(s.abs(x))),
                 ("round", s.round(x)),
+                ("bounded magnitude", s.bounded_magnitude(x, s.splat(5.0))),
+                ("beside quarter", s.beside_quarter(x)),
+                ("fraction", s.fraction(x)),
+                ("look up", s.look_up(&TABLE, x)),
                 ("scale", s.scale_by_power_of_two(x, s.round(y))),
                 ("scale from", s.scale_from(x, s.round(y), y, s.splat(-3.5))),
                 ("select", s.select(s.less(x, y), x, s.splat(7.0))),
@@ -72,6 +76,10 @@ fn every_operation_on_every_tier_equals_plain_arithmetic() {
                     "abs" => x.abs(),
                     "sqrt" => x.abs().sqrt(),
                     "round" => x.round_ties_even(),
+                    "bounded magnitude" => x.abs().min(5.0),
+                    "beside quarter" => x - 0.25 * (4.0 * x).round_ties_even(),
+                    "fraction" => x - x.floor(),
+                    "look up" => TABLE[(x.to_bits() & 31) as usize],
                     "scale" => x * y.round_ties_even().exp2(),
                     "scale from" if y < -3.5 => 0.0,
                     // Zero is not normal.
@@ -97,6 +105,48 @@ fn every_operation_on_every_tier_equals_plain_arithmetic() {
                 assert_eq!(got, want, "{tier} {name} lane {i}: {x} {y}");
             }
         }
+    }
+}
+
+/// Entry `i` is `i^2`.
+static TABLE: [f32; 32] = {
+    let mut table = [0.0; 32];
+    let mut i = 0_u8;
+    while i < 32 {
+        table[i as usize] = i as f32 * i as f32;
+        i += 1;
+    }
+    table
+};
+
+struct FourAcross<'a>(&'a [f32]);
+
+impl SimdOp for FourAcross<'_> {
+    type Output = ([f32; 4], [f32; 4], f32);
+
+    #[inline(always)]
+    fn eval<S: Simd>(self, s: S) -> Self::Output {
+        let vectors = [0, 1, 2, 3].map(|i| s.load(&self.0[i * S::LANES..]));
+        let bound = s.bounded_magnitude(s.splat(f32::NAN), s.splat(2.0));
+        (s.sum_four(vectors), s.largest_four(vectors), s.largest(bound))
+    }
+}
+
+#[test]
+fn four_vectors_are_brought_together_on_every_tier() {
+    let x: Vec<f32> = (0_u8..64).map(|i| f32::from(i.wrapping_mul(37)) - 128.0).collect();
+    for tier in Tier::available().filter(|&t| t != Tier::Sse41) {
+        let lanes = match tier.f32_tier() {
+            Tier::Avx512 => 16,
+            Tier::Avx2 => 8,
+            _ => 4,
+        };
+        let (sums, largest, bound) = dispatch(tier, FourAcross(&x)).unwrap();
+        for (i, vector) in x.chunks_exact(lanes).take(4).enumerate() {
+            assert_eq!(sums[i], vector.iter().sum::<f32>(), "{tier} vector {i}");
+            assert_eq!(largest[i], vector.iter().copied().fold(f32::MIN, f32::max), "{tier} vector {i}");
+        }
+        assert_eq!(bound, 2.0, "{tier}: the bound of what is not a number");
     }
 }
 
