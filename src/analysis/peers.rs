@@ -130,7 +130,7 @@ fn fraction(document: &Document, roofs: &[Ceiling], measurement: &Measurement, s
     };
     match case.family() {
         "matmul" => {
-            let (dtype, _) = peak_of(case.dtype(), roof_tier(case.tier));
+            let (dtype, _) = peak_of(case.dtype(), roof_tier(&document.machine, case.tier));
             let peak = best(CeilingKind::Compute, &|roof| roof.what == dtype)?;
             Some(measurement.cost.flops / seconds / peak)
         }

@@ -7,6 +7,7 @@ mod levels;
 mod orders;
 mod workloads;
 
+use super::inputs::counts_below;
 use super::kinds::Kinds;
 use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading};
 use crate::document::{Case, Cost, Machine, Shape};
@@ -209,7 +210,7 @@ struct Plan {
 
 impl Memory {
     fn plan(&self, shape: &Shape) -> Option<Plan> {
-        let [threads, bytes] = super::counts(shape)?;
+        let [threads, bytes] = counts_below(shape, usize::MAX)?;
         let elements = bytes / self.pattern.arrays() / GRAIN * GRAIN / size_of::<f32>();
         // 2^40 bytes are beyond any buffer made here and keep the products below exact.
         if elements == 0 || threads.checked_mul(bytes)? > 1 << 40 {

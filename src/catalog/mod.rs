@@ -6,7 +6,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::document::{Case, Cost, Extent, Machine, Shape};
+use crate::document::{Case, Cost, Machine, Shape};
 use crate::simd::Tier;
 use crate::sys::Team;
 pub use crate::workload::Workload;
@@ -223,19 +223,6 @@ pub trait Benchmark: Sync {
     }
     /// Inputs, reference and kernel of a case. Work of any length may be done here; none of it is timed.
     fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError>;
-}
-
-/// The counts of a shape of exactly `N` axes, none of them zero.
-fn counts<const N: usize>(shape: &Shape) -> Option<[usize; N]> {
-    let counts: Vec<usize> = shape
-        .0
-        .iter()
-        .map(|extent| match extent {
-            Extent::Count(0) | Extent::Mixed => None,
-            Extent::Count(count) => Some(*count),
-        })
-        .collect::<Option<_>>()?;
-    counts.try_into().ok()
 }
 
 /// The numbers of threads of a sweep over this machine: one, doubling, and all.

@@ -6,6 +6,7 @@ use std::hint::black_box;
 use std::sync::Mutex;
 
 use self::kernels::{CountBits, DotBf16, DotU8S8, FmaF32, FmaF64, RepeatF32, RepeatF64};
+use super::inputs::counts_below;
 use super::kinds::Kinds;
 use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading};
 use crate::document::{Case, Cost, Machine, Shape};
@@ -159,7 +160,7 @@ impl Benchmark for Peak {
     }
 
     fn cost(&self, shape: &Shape) -> Option<Cost> {
-        let [threads, iterations] = super::counts(shape)?;
+        let [threads, iterations] = counts_below(shape, usize::MAX)?;
         let updates = threads.checked_mul(iterations)?.checked_mul(CHAINS)?;
         #[expect(clippy::cast_precision_loss, reason = "a count shown with three digits")]
         let flops = updates as f64 * self.operations;
@@ -168,7 +169,7 @@ impl Benchmark for Peak {
 
     fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {
         let tier = super::own_tier(case)?;
-        let iterations = match super::counts(&case.shape) {
+        let iterations = match counts_below(&case.shape, usize::MAX) {
             Some([threads, iterations]) if threads == resources.team.threads().get() => iterations,
             _ => return Err(super::wrong_threads(case)),
         };

@@ -162,10 +162,17 @@ impl Tier {
     /// The highest tier here for single-precision arithmetic.
     #[must_use]
     pub fn best_f32() -> Self {
-        [Self::Avx512, Self::Avx2, Self::Neon]
-            .into_iter()
-            .find(|tier| tier.is_available())
-            .unwrap_or(Self::Baseline)
+        Self::best_f32_where(Self::is_available)
+    }
+
+    /// The highest tier for single-precision arithmetic of those that a machine is said to have.
+    #[must_use]
+    pub fn best_f32_of(tiers: &[Self]) -> Self {
+        Self::best_f32_where(|tier| tiers.contains(&tier))
+    }
+
+    fn best_f32_where(has: impl Fn(Self) -> bool) -> Self {
+        [Self::Avx512, Self::Avx2, Self::Neon].into_iter().find(|&tier| has(tier)).unwrap_or(Self::Baseline)
     }
 
     /// The tier whose single-precision and memory instructions this one uses: `avx512` for `avx512vnni`.

@@ -178,7 +178,7 @@ pub enum Wanted {
 /// The roofs under which a case will be placed.
 #[must_use]
 pub fn wanted_ceilings(machine: &Machine, case: &Case, cost: &Cost) -> Vec<Wanted> {
-    let tier = roof_tier(case.tier);
+    let tier = roof_tier(machine, case.tier);
     let mut wanted = Vec::new();
     if case.family() != "embed" && cost.core_bytes > 0.0 {
         let level = level_of(machine, cost.working_set_bytes, case.threads);
@@ -205,7 +205,7 @@ pub(in crate::analysis) fn peak_of(dtype: &str, tier: Tier) -> (&str, Tier) {
     }
 }
 
-/// The tier whose roofs a case stands under; peers choose for themselves, so theirs is the best.
-pub(in crate::analysis) fn roof_tier(tier: CaseTier) -> Tier {
-    tier.ours().unwrap_or_else(Tier::best_f32)
+/// The tier whose roofs a case stands under; peers choose for themselves, so theirs is the machine's best.
+pub(in crate::analysis) fn roof_tier(machine: &Machine, tier: CaseTier) -> Tier {
+    tier.ours().unwrap_or_else(|| Tier::best_f32_of(&machine.cpu.tiers))
 }

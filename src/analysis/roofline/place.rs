@@ -75,7 +75,7 @@ fn binding(document: &Document, roofs: &[Ceiling], measurement: &Measurement) ->
     if cost.flops == 0.0 && cost.core_bytes == 0.0 {
         return Err("no cost is declared: neither flops nor core_bytes".to_owned());
     }
-    let tier = roof_tier(case.tier);
+    let tier = roof_tier(&document.machine, case.tier);
     let at = |kind, level: Option<&str>, what: &str, tier| {
         roofs.iter().find(|c| {
             c.kind == kind

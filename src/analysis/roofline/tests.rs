@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 
 use super::*;
 use crate::analysis::fixtures::{bandwidth, cost, document, machine, measured, peak};
+use crate::document::Tier;
 
 fn roofs() -> Vec<Measurement> {
     vec![
@@ -22,6 +23,24 @@ fn placed(case: &str, seconds: f64, cost: crate::document::Cost) -> Placement {
     let mut all = roofs();
     all.push(measured(case, seconds, cost));
     place(&document(all)).pop().unwrap()
+}
+
+/// The document tells what its machine has; the one that reads it may have other tiers.
+#[test]
+fn a_peer_stands_under_the_best_roofs_of_the_document_s_machine() {
+    let case: Case = "matmul/gemm-f32/openblas@peer/8x8x8/t1".parse().unwrap();
+    let work = cost(1000.0, 100.0, 0.25, 256.0);
+    for (tiers, best) in [
+        (vec![Tier::Baseline, Tier::Avx2], Tier::Avx2),
+        (vec![Tier::Baseline, Tier::Avx2, Tier::Avx512], Tier::Avx512),
+        (vec![Tier::Baseline, Tier::Neon], Tier::Neon),
+        (vec![], Tier::Baseline),
+    ] {
+        let mut machine = machine();
+        machine.cpu.tiers = tiers;
+        let peak = Wanted::Peak { dtype: "f32".to_owned(), tier: best };
+        assert!(wanted_ceilings(&machine, &case, &work).contains(&peak), "{best}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! All read everything: a pass of a stride takes every so many-th line and then those beside, as a walk over the columns
 //! of a matrix does; a random order names every line once. So their rates compare with those of `memory/read-*`.
 
+use super::super::inputs::counts_below;
 use super::levels::Level;
 use super::workloads::{Running, integer, tried};
 use super::{GATHERED, GRAIN, LINES, Plan, traffic};
@@ -56,10 +57,10 @@ impl Orders {
     fn walk(&self, shape: &Shape) -> Option<Walk> {
         let ([threads, bytes], stride) = match self.order {
             Order::Strided => {
-                let [threads, bytes, stride] = super::super::counts(shape)?;
+                let [threads, bytes, stride] = counts_below(shape, usize::MAX)?;
                 ([threads, bytes], stride)
             }
-            Order::Random | Order::Gather => (super::super::counts(shape)?, LINE_BYTES),
+            Order::Random | Order::Gather => (counts_below(shape, usize::MAX)?, LINE_BYTES),
         };
         let bytes = bytes / GRAIN * GRAIN;
         // Lines are numbered in 32 bits and numbers in 31; beyond 2^32 bytes there is nothing new to see.

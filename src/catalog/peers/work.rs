@@ -1,7 +1,8 @@
 //! A library's function over inputs of ours, with its answer held to the reference.
 
+use crate::catalog::PrepareError;
+use crate::catalog::inputs::{self, counts};
 use crate::catalog::prepared::{FloatWork, IntegerWork, Tolerance};
-use crate::catalog::{PrepareError, counts, inputs};
 use crate::document::{Case, Cost};
 use crate::foreign::{Extents, MissingSymbol, Peer, Product};
 use crate::kernels::matmul::{self, LeftByte};
