@@ -32,7 +32,7 @@ pub use avx2::Avx2;
 pub use avx512::{Avx512, Avx512Bf16, Avx512Vnni};
 pub use baseline::Baseline;
 pub use bytes::{DotI8, DotI8Op, dispatch_i8};
-pub use columns::Columns;
+pub use columns::{Columns, RowsMut};
 pub use dot::{DotBf16Op, DotU8S8Op, dispatch_bf16, dispatch_u8s8};
 pub use gauge::{Gauge, GaugeOp, dispatch_gauge};
 pub use half::{bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};

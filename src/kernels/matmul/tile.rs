@@ -1,6 +1,6 @@
 //! The register tile: a few rows of C, one or two vectors wide, kept in registers over one block of the depth.
 
-use crate::simd::{Columns, Simd, SimdOp, Tier};
+use crate::simd::{Columns, RowsMut, Simd, SimdOp, Tier};
 
 /// Vectors of a panel's row: the widest tile.
 pub(super) const VECTORS: usize = 2;
@@ -135,22 +135,42 @@ impl<B: Panel, const ROWS: usize, const WIDE: usize> SimdOp for Tile<'_, '_, B, 
             }
         }
         let width = target.width.min(WIDE * S::LANES);
-        for (row, mut sums) in sums.into_iter().enumerate() {
-            let c = &mut target.c[row * target.stride..][..width];
-            if matches!(start, Start::Sum) {
-                let before: [S::F32; WIDE] = load_row(simd, c);
-                for (sum, before) in sums.iter_mut().zip(before) {
-                    *sum = simd.add(before, *sum);
-                }
+        let rows = RowsMut::<ROWS>::new(target.c, target.stride, width);
+        // Apart, so that neither keeps the compiler from unrolling the rows.
+        if width == WIDE * S::LANES {
+            finish::<S, true, ROWS, WIDE>(simd, rows, matches!(start, Start::Sum), sums);
+        } else {
+            finish::<S, false, ROWS, WIDE>(simd, rows, matches!(start, Start::Sum), sums);
+        }
+    }
+}
+
+/// Writes a tile, added to what stands there where `add` says so. `WHOLE`: its rows are whole vectors.
+#[inline(always)]
+fn finish<S: Simd, const WHOLE: bool, const ROWS: usize, const WIDE: usize>(
+    simd: S,
+    mut rows: RowsMut<'_, ROWS>,
+    add: bool,
+    mut sums: [[S::F32; WIDE]; ROWS],
+) {
+    if add {
+        for row in 0..ROWS {
+            let c = rows.row(row);
+            for vector in 0..WIDE {
+                let c = &c[(vector * S::LANES).min(c.len())..];
+                let before = if WHOLE { simd.load(c) } else { simd.load_partial(c) };
+                sums[row][vector] = simd.add(before, sums[row][vector]);
             }
-            if width == WIDE * S::LANES {
-                for (sum, c) in sums.into_iter().zip(c.chunks_exact_mut(S::LANES)) {
-                    simd.store(sum, c);
-                }
+        }
+    }
+    for row in 0..ROWS {
+        let c = rows.row(row);
+        for vector in 0..WIDE {
+            let from = (vector * S::LANES).min(c.len());
+            if WHOLE {
+                simd.store(sums[row][vector], &mut c[from..]);
             } else {
-                for (sum, c) in sums.into_iter().zip(c.chunks_mut(S::LANES)) {
-                    simd.store_partial(sum, c);
-                }
+                simd.store_partial(sums[row][vector], &mut c[from..]);
             }
         }
     }
