@@ -44,6 +44,11 @@ impl Parts {
         (cores, self.topology.package_sets.clone())
     }
 
+    /// The marketing name.
+    pub(super) fn brand(&self) -> Option<String> {
+        self.identity.brand.as_ref().map(|fact| fact.value.clone())
+    }
+
     /// The features that all CPUs have.
     pub(super) fn features(&self) -> Vec<String> {
         self.identity.features.as_ref().map(|fact| fact.value.clone()).unwrap_or_default()

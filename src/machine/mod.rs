@@ -28,7 +28,6 @@ mod hypervisor;
 mod identity;
 mod isa;
 mod kinds;
-mod knees;
 mod limits;
 mod live;
 mod memory;
@@ -43,8 +42,8 @@ mod topology;
 
 pub use archive::ArchiveError;
 pub use execution::memory_limit;
-pub use fingerprint::{Difference, differences};
-pub use knees::{Point, knees};
+pub use fingerprint::compare;
+pub use readiness::check_names;
 
 use archive::{Archive, Entry};
 use cpuid::{DumpedCpu, Reader};
@@ -160,12 +159,17 @@ fn from_root(root: &Root, live: Option<&Live>, findings: &mut Findings) -> Machi
     let cpuid = live.and_then(Live::reader);
     let parts = cpu::from_root(root, &info, cpuid, live);
     let online = parts.online();
-    let features = parts.features();
+    let (features, brand) = (parts.features(), parts.brand());
     let (cores, packages) = parts.sets();
-    let frequency = frequency::read(
-        &frequency::Sources { root: Some(root), info: &info, cpuid, online: &online, features: &features },
-        findings,
-    );
+    let sources = frequency::Sources {
+        root: Some(root),
+        info: &info,
+        cpuid,
+        online: &online,
+        features: &features,
+        brand: brand.as_deref(),
+    };
+    let frequency = frequency::read(&sources, findings);
     let mut machine = Machine { cpu: cpu::describe(parts, findings), ..Machine::default() };
     machine.cpu.frequency = frequency;
     let live_total = live.and_then(|live| live.memory_total_bytes);
@@ -185,10 +189,15 @@ fn from_dump(dump: &BTreeMap<u32, DumpedCpu>, findings: &mut Findings) -> Machin
     let first = dump.values().next().map(|cpu| cpu as &dyn Reader);
     let parts = cpu::from_dump(dump);
     let online = parts.online();
-    let features = parts.features();
-    let info = Cpuinfo::default();
-    let sources =
-        frequency::Sources { root: None, info: &info, cpuid: first, online: &online, features: &features };
+    let (features, brand) = (parts.features(), parts.brand());
+    let sources = frequency::Sources {
+        root: None,
+        info: &Cpuinfo::default(),
+        cpuid: first,
+        online: &online,
+        features: &features,
+        brand: brand.as_deref(),
+    };
     let frequency = frequency::read(&sources, findings);
     let mut machine = Machine { cpu: cpu::describe(parts, findings), ..Machine::default() };
     machine.cpu.frequency = frequency;
