@@ -202,7 +202,7 @@ pub struct LoadedClock {
     pub low_hertz: Option<f64>,
     /// The clock against the one under scalar load on as many cores, by pairs of neighbouring moments.
     pub against_scalar: Option<f64>,
-    /// Clock by another chain, of other instructions, against this one's, by pairs; they must agree within 2 %.
+    /// The clock by another chain, of other instructions, against this one: they must agree within 2 %.
     pub second_chain: Option<f64>,
     /// CPU time over wall time while it was measured.
     pub cpu_share: Option<f64>,

@@ -189,10 +189,16 @@ fn huge_pages(root: &Root, findings: &mut Findings) -> HugePages {
             "memory.huge_pages.pools",
             "the kernel has no pools of huge pages, or does not show them",
         );
+    } else {
+        findings.known("memory.huge_pages.pools", Fact::reported((), "sysfs"));
+    }
+    let transparent_sizes = transparent_sizes(root);
+    if !transparent_sizes.is_empty() {
+        findings.known("memory.huge_pages.transparent_sizes", Fact::reported((), "sysfs"));
     }
     let defragmentation = root.text(&format!("{FOLDER}/defrag")).and_then(|text| chosen(&text));
     HugePages {
-        transparent_sizes: transparent_sizes(root),
+        transparent_sizes,
         defragmentation: findings.keep(
             "memory.huge_pages.defragmentation",
             defragmentation.map(|mode| Fact::reported(mode, "sysfs")),

@@ -142,6 +142,7 @@ pub fn replace_gpus(machine: &mut Machine, text: &str) -> Result<(), NotAGpuRepo
     machine.gpus = gpus::record(devices, &mut findings);
     // The file may be another machine's: the libraries of the one that was detected say nothing of it.
     machine.execution = execution::choose(machine, &execution::Libraries::not_looked_for());
+    findings.known("execution", findings::Fact::inferred((), "rules"));
     readiness::renew_gpus(machine);
     *machine = finish(std::mem::take(machine), findings);
     Ok(())
@@ -180,6 +181,7 @@ fn from_root(root: &Root, live: Option<&Live>, findings: &mut Findings) -> Machi
     machine.environment = environment::read(root, &info, cpuid, &online, findings);
     machine.gpus = gpus::read(root, live.map(|live| &live.driver), findings);
     machine.execution = execution::choose(&machine, &execution::Libraries::below(root));
+    findings.known("execution", findings::Fact::inferred((), "rules"));
     machine.readiness = readiness::check(&readiness::Evidence { root, machine: &machine });
     machine
 }
@@ -201,6 +203,9 @@ fn from_dump(dump: &BTreeMap<u32, DumpedCpu>, findings: &mut Findings) -> Machin
     let frequency = frequency::read(&sources, findings);
     let mut machine = Machine { cpu: cpu::describe(parts, findings), ..Machine::default() };
     machine.cpu.frequency = frequency;
+    for field in ["limits.effective_cpus", "limits.allowed_cpus"] {
+        findings.known(field, findings::Fact::inferred((), "cpuid"));
+    }
     machine.limits.effective_cpus = online.len().max(1);
     machine.limits.allowed_cpus = online;
     let host = first.and_then(|cpu| {
@@ -210,6 +215,8 @@ fn from_dump(dump: &BTreeMap<u32, DumpedCpu>, findings: &mut Findings) -> Machin
     let host = host.map(|name| findings::Fact::reported(name.to_owned(), "cpuid"));
     machine.environment.hypervisor =
         findings.keep("environment.hypervisor", host, "no sign of one: bare metal, or one that hides");
+    machine.execution = execution::choose(&machine, &execution::Libraries::not_looked_for());
+    findings.known("execution", findings::Fact::inferred((), "rules"));
     machine
 }
 

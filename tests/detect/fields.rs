@@ -336,3 +336,60 @@ fn the_walk_sees_each_field_come_and_go() {
     assert_eq!(found.len(), FIELDS.len() - 1 + OF_LISTS.len(), "{found:?}");
     assert!(untold("", folder.path(), &machine).is_empty());
 }
+
+/// The leaves of a document that have a value, by their paths; empty lists and texts are no facts.
+fn facts(value: &Value, path: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Null => {}
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                facts(item, &format!("{path}[{index}]"), found);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                facts(field, &format!("{path}.{name}"), found);
+            }
+        }
+        Value::String(text) if text.is_empty() => {}
+        Value::String(_) | Value::Bool(_) | Value::Number(_) => found.push(path.to_owned()),
+    }
+}
+
+/// A source for a field holds for all that is in it.
+fn sourceless(name: &str, machine: &Machine) -> Vec<String> {
+    let document = serde_json::to_value(machine).unwrap();
+    let mut found = Vec::new();
+    for part in ["cpu", "memory", "numa", "limits", "environment", "gpus", "execution"] {
+        facts(&document[part], part, &mut found);
+    }
+    let has_source = |path: &String| {
+        machine.sources.iter().any(|source| {
+            let rest = path.strip_prefix(&*source.field);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
+    };
+    found.iter().filter(|path| !has_source(path)).map(|path| format!("{name}: {path}")).collect()
+}
+
+#[test]
+fn every_fact_has_a_source() {
+    let mut failures = sourceless("a whole machine", &detect(Source::Root(whole().path())));
+    for snapshot in snapshots::snapshots("sysfs", "root") {
+        failures.extend(sourceless(&snapshot.name, &detect(Source::Root(&snapshot.path()))));
+    }
+    for snapshot in snapshots::snapshots("cpuid", "dump") {
+        failures.extend(sourceless(&snapshot.name, &detect(Source::Cpuid(&snapshot.path()))));
+    }
+    failures.extend(sourceless("this machine", &detect(Source::Live)));
+    let mut reported = Machine::default();
+    let text = "<nvidia_smi_log><driver_version>1</driver_version><gpu><product_name>NVIDIA L4</product_name></gpu></nvidia_smi_log>";
+    perfkit::machine::replace_gpus(&mut reported, text).unwrap();
+    failures
+        .extend(sourceless("a report of GPUs", &reported).into_iter().filter(|path| path.contains("gpus[")));
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert!(
+        !sourceless("", &Machine { sources: Vec::new(), ..reported }).is_empty(),
+        "facts without a source are found"
+    );
+}

@@ -141,18 +141,12 @@ fn cache(cache: &Cache) -> String {
         CacheType::Unified => "",
     };
     let size = cache.size_bytes.map_or_else(|| "?".to_owned(), bytes);
-    let ways = cache.ways.map(|ways| format!("  {ways:>2} ways")).unwrap_or_default();
-    let line = cache.line_bytes.map(|line| format!(", {line} B lines")).unwrap_or_default();
-    let shared = match cache.shared_by_threads {
-        1 => String::new(),
-        threads => format!(", shared by {threads} threads"),
-    };
-    format!(
-        "{:<3} {:>3} x {size:<8}{}",
-        format!("L{}{kind}", cache.level),
-        cache.count,
-        ways + &line + &shared
-    )
-    .trim_end()
-    .to_owned()
+    let ways = cache.ways.map(|ways| format!("{ways:>2} ways"));
+    let line = cache.line_bytes.map(|line| format!("{line} B lines"));
+    let shared =
+        (cache.shared_by_threads > 1).then(|| format!("shared by {} threads", cache.shared_by_threads));
+    let rest: Vec<String> = [ways, line, shared].into_iter().flatten().collect();
+    format!("{:<3} {:>3} x {size:<8}  {}", format!("L{}{kind}", cache.level), cache.count, rest.join(", "))
+        .trim_end()
+        .to_owned()
 }
