@@ -181,8 +181,9 @@ pub(super) fn describe(parts: Parts, findings: &mut Findings) -> Cpu {
     let alike = Fact::inferred(None, "topology");
     let kinds = findings.known("cpu.kinds", kinds.map_or(alike, |kinds| kinds.map(Some)));
     cpu.kinds = kinds::describe(kinds, one_name, &online, cores.as_ref());
+    let common: BTreeSet<&str> = cpu.features.iter().map(String::as_str).collect();
     for kind in &mut cpu.kinds {
-        kinds::complete(kind, &details, &cpu.features);
+        kinds::complete(kind, &details, &common);
     }
     cpu.tiers = findings
         .keep("cpu.tiers", tiers, "without the features only the baseline is sure")

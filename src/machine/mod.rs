@@ -215,6 +215,7 @@ fn from_dump(dump: &BTreeMap<u32, DumpedCpu>, findings: &mut Findings) -> Machin
     let host = host.map(|name| findings::Fact::reported(name.to_owned(), "cpuid"));
     machine.environment.hypervisor =
         findings.keep("environment.hypervisor", host, "no sign of one: bare metal, or one that hides");
+    findings.unknown("gpus", "a dump of CPUID tells of the processor alone");
     machine.execution = execution::choose(&machine, &execution::Libraries::not_looked_for());
     findings.known("execution", findings::Fact::inferred((), "rules"));
     machine

@@ -22,8 +22,8 @@ pub(super) struct Root {
     record: Option<RefCell<Archive>>,
     /// Folders of a snapshot without links, and `None` for those outside: most files share theirs with others.
     folders: RefCell<HashMap<String, Option<PathBuf>>>,
-    /// What files held, and `None` for those that are not there.
-    files: RefCell<HashMap<String, Option<Vec<u8>>>>,
+    /// What files held.
+    files: RefCell<HashMap<String, Vec<u8>>>,
 }
 
 #[derive(Debug)]
@@ -112,13 +112,13 @@ impl Root {
     /// The bytes of a file, the first 16 MiB at most. Each file is read once, so that all facts are of one moment.
     pub(super) fn bytes(&self, relative: &str) -> Option<Vec<u8>> {
         if let Some(known) = self.files.borrow().get(relative) {
-            return known.clone();
+            return Some(known.clone());
         }
-        let bytes = self.read(relative);
-        if bytes.as_ref().is_none_or(|bytes| bytes.len() <= Self::REMEMBERED_BYTES) {
+        let bytes = self.read(relative)?;
+        if bytes.len() <= Self::REMEMBERED_BYTES {
             self.files.borrow_mut().insert(relative.to_owned(), bytes.clone());
         }
-        bytes
+        Some(bytes)
     }
 
     fn read(&self, relative: &str) -> Option<Vec<u8>> {

@@ -280,3 +280,33 @@ fn folders_that_are_links_to_themselves_or_upwards_end() {
     told(empty.path());
     assert_eq!(told(&empty.path().join("missing")).cpu.threads, None);
 }
+
+/// Lists that repeat themselves, as many CPUs as a file can name, and words without end: work grows with the bytes alone.
+#[test]
+fn files_as_large_as_they_may_be_end_too() {
+    const BYTES: usize = 4 << 20;
+    let repeated = |text: &str| text.repeat(BYTES / text.len());
+    let blocks: String = (0..50_000)
+        .map(|cpu| {
+            format!("processor : {cpu}\nphysical id : {}\ncore id : {cpu}\nflags : lm f{cpu}\n\n", cpu % 7)
+        })
+        .collect();
+    let words: String = (0..300_000).map(|word| format!(" w{word}")).collect();
+    for (path, text) in [
+        (ONLINE, repeated("0-8191,")),
+        (ONLINE, repeated("0-1,")),
+        ("proc/cpuinfo", blocks),
+        ("proc/cpuinfo", format!("processor : 0\nflags : lm{words}\n\nprocessor : 1\nflags : lm{words} x\n")),
+        ("proc/cpuinfo", repeated("isa : rv64imafdc\n\n")),
+        ("proc/self/mountinfo", repeated("1 1 0:1 / /cg rw - cgroup2 none rw\n")),
+        ("proc/self/cgroup", repeated("0::/a\n")),
+        ("proc/self/cgroup", format!("0::{}", repeated("/a"))),
+        ("proc/meminfo", repeated("MemTotal : x\n")),
+        ("sys/devices/system/node/node0/distance", repeated("10 ")),
+        ("usr/share/misc/pci.ids", repeated("10de\n")),
+    ] {
+        let folder = whole();
+        fs::write(folder.path().join(path), text).unwrap();
+        told(folder.path());
+    }
+}
