@@ -254,10 +254,11 @@ mod tests {
     fn each_level_has_its_knee_with_and_without_noise() {
         for noise in [0.0, 0.04] {
             let knees = knees(&curve(noise));
-            let near =
-                |size: u64| knees.iter().filter(move |k| k.fits_bytes <= size && size <= 2 * k.exceeds_bytes);
+            let near = |size: u64| {
+                knees.iter().filter(move |k| 2 * k.fits_bytes >= size && k.exceeds_bytes <= 2 * size)
+            };
             for (size, _) in LEVELS {
-                assert!(near(size).count() >= 1, "{size} {noise} {knees:?}");
+                assert_eq!(near(size).count(), 1, "{size} {noise} {knees:?}");
             }
             assert_eq!(knees.len(), 3, "{noise}: {knees:?}");
         }
@@ -366,7 +367,7 @@ mod tests {
             places,
             [
                 (Some(true), Some(48 << 10), Some(64 << 10)),
-                (Some(true), Some(3 << 19), Some(2 << 20)),
+                (Some(true), Some(2 << 20), Some(3 << 20)),
                 (Some(false), Some(16 << 20), Some(24 << 20)),
             ]
         );
