@@ -1,7 +1,9 @@
 //! The JSON Schemas under `schemas/` are what the types say.
 
 use perfkit::analysis::history::History;
-use perfkit::document::{Baseline, Document, Machine, SamplesDocument, Selftest, Trace, schema_of, to_json};
+use perfkit::document::{
+    Baseline, Document, Machine, MachineComparison, SamplesDocument, Selftest, Trace, schema_of, to_json,
+};
 use perfkit::render::json::ComparisonDocument;
 
 #[test]
@@ -11,6 +13,7 @@ fn the_committed_schemas_are_those_of_the_types() {
     let mut stale = Vec::new();
     for (name, schema) in [
         ("machine", schema_of::<Machine>()),
+        ("machine-comparison", schema_of::<MachineComparison>()),
         ("results", schema_of::<Document>()),
         ("baseline", schema_of::<Baseline>()),
         ("samples", schema_of::<SamplesDocument>()),

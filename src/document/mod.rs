@@ -9,6 +9,7 @@ mod checked;
 mod execution;
 mod gpu;
 mod machine;
+mod machine_comparison;
 mod memory;
 mod pattern;
 mod processor;
@@ -25,6 +26,7 @@ pub use case::{Case, CaseTier, Cost, Extent, ParseCaseError, Shape};
 pub use execution::{Execution, GpuMemoryLimit, PrecisionAdvice, Provider};
 pub use gpu::{Gpu, GpuClocks, GpuPcie, NowMax};
 pub use machine::*;
+pub use machine_comparison::{Likeness, MachineComparison, MachineDifference};
 pub use memory::{HugePages, Memory, MemoryModule, MemoryTier, Numa, NumaNode, SideCache};
 pub use pattern::{CasePattern, PatternError};
 pub use processor::{

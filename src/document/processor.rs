@@ -196,8 +196,14 @@ pub struct LoadedClock {
     pub load: String,
     /// How many cores worked.
     pub cores: usize,
-    /// The clock, or null where the host took a core away.
+    /// The clock that the fastest tenth of the chains reaches, or null where the cores were taken away or no clock was held.
     pub hertz: Option<f64>,
+    /// A quarter of the chains gave less than this: the clock moves, or other guests of the host disturb it.
+    pub low_hertz: Option<f64>,
+    /// The clock against the one under scalar load on as many cores, by pairs of neighbouring moments.
+    pub against_scalar: Option<f64>,
+    /// The clock by another chain, of other instructions, against this one: they must agree within 2 %.
+    pub second_chain: Option<f64>,
     /// CPU time over wall time while it was measured.
     pub cpu_share: Option<f64>,
     /// Why there is no clock.
@@ -205,7 +211,7 @@ pub struct LoadedClock {
     pub why: Option<String>,
 }
 
-/// A step of the latency of loads over footprints: what a cache of that size would leave (`detect --measure`).
+/// A step of the latency of loads over footprints, and whether the cache that is reported would leave it there.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct CacheKnee {
@@ -219,6 +225,8 @@ pub struct CacheKnee {
     pub spills_bytes: Option<u64>,
     /// Latency of a load from this level.
     pub seconds: Option<f64>,
+    /// Latency of a load behind the step.
+    pub beyond_seconds: Option<f64>,
     /// Whether the measured step lies where the reported size puts it; null where there is no step to see.
     pub agrees: Option<bool>,
     /// What was concluded.

@@ -2,6 +2,7 @@
 
 mod bus_widths;
 mod compute_capabilities;
+mod intel;
 pub mod nvidia_smi;
 pub mod nvml;
 pub mod rocm_smi;
@@ -92,6 +93,12 @@ impl Device {
     #[must_use]
     pub fn complete(mut self) -> Self {
         let mut noted: Vec<&str> = Vec::new();
+        if let Some((name, architecture)) = self.pci_id.as_deref().and_then(intel::find) {
+            noted.extend(self.name.is_none().then_some("name"));
+            noted.extend(self.architecture.is_none().then_some("architecture"));
+            self.name.get_or_insert_with(|| name.to_owned());
+            self.architecture.get_or_insert_with(|| architecture.to_owned());
+        }
         if self.bus_width_bits.is_none() {
             self.bus_width_bits = bus_widths::find(self.name.as_deref(), self.memory_total_bytes);
             noted.extend(self.bus_width_bits.is_some().then_some("bus_width_bits"));

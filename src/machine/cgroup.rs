@@ -89,7 +89,11 @@ fn mounts(root: &Root) -> Vec<Mount> {
         let text = root.text("proc/self/mounts").or_else(|| root.text("proc/mounts"))?;
         Some(text.lines().filter_map(mounts_line).collect())
     };
-    let found: Vec<Mount> = by_mountinfo().or_else(by_mounts).unwrap_or_default();
+    // The same hierarchy may be mounted in several places; no system has more than a few.
+    const MOST: usize = 256;
+    let mut found: Vec<Mount> = by_mountinfo().or_else(by_mounts).unwrap_or_default();
+    found.dedup();
+    found.truncate(MOST);
     if found.is_empty() && root.exists("sys/fs/cgroup/cgroup.controllers") {
         return vec![Mount {
             group: "/".into(),
@@ -121,6 +125,8 @@ fn mount(group: String, point: String, file_system: &str, options: &str) -> Opti
     let controllers = match file_system {
         "cgroup2" => Controllers::V2,
         "cgroup" => Controllers::V1(options.split(',').map(str::to_owned).collect()),
+        // What cpusets were before there were control groups.
+        "cpuset" => Controllers::V1(vec!["cpuset".to_owned()]),
         _ => return None,
     };
     Some(Mount { group, point, controllers })
@@ -133,16 +139,20 @@ fn unescape(text: &str) -> String {
 
 /// The process's groups: (controllers, path); an empty list of controllers is the v2 hierarchy.
 fn groups(root: &Root) -> Vec<(Vec<String>, String)> {
+    let cpuset = root.text("proc/self/cpuset");
     if let Some(text) = root.text("proc/self/cgroup") {
         let line = |line: &str| {
             let mut parts = line.splitn(3, ':').skip(1);
             let controllers = parts.next()?.split(',').filter(|c| !c.is_empty()).map(str::to_owned).collect();
             Some((controllers, parts.next()?.to_owned()))
         };
-        return text.lines().filter_map(line).collect();
+        let mut groups: Vec<(Vec<String>, String)> = text.lines().filter_map(line).collect();
+        if !groups.iter().any(|(controllers, _)| controllers.iter().any(|name| name == "cpuset")) {
+            groups.extend(cpuset.map(|path| (vec!["cpuset".to_owned()], path)));
+        }
+        return groups;
     }
     // Old snapshots hold the path of the cpuset alone, of whichever version.
-    let cpuset = root.text("proc/self/cpuset");
     cpuset.map(|path| vec![(vec!["cpuset".to_owned()], path.clone()), (Vec::new(), path)]).unwrap_or_default()
 }
 
@@ -211,27 +221,23 @@ impl Limits {
     }
 
     fn tighten_cpus(&mut self, root: &Root, chain: &Chain) {
-        let names: [&str; 2] = if chain.v2 {
-            ["cpuset.cpus.effective", "cpuset.cpus"]
+        // Hierarchies of v1 may be mounted without the prefix, and those of cpusets alone have none.
+        let (cpus, nodes): (&[&str], &[&str]) = if chain.v2 {
+            (&["cpuset.cpus.effective", "cpuset.cpus"], &["cpuset.mems.effective", "cpuset.mems"])
         } else {
-            ["cpuset.effective_cpus", "cpuset.cpus"]
+            (
+                &["cpuset.effective_cpus", "cpuset.cpus", "effective_cpus", "cpus"],
+                &["cpuset.effective_mems", "cpuset.mems", "effective_mems", "mems"],
+            )
         };
         // The effective list of a group is inside its parents'; a group without one inherits.
-        let list = |folder: &String| {
-            names
-                .iter()
-                .find_map(|name| root.parse::<CpuList>(&format!("{folder}/{name}")).filter(|l| !l.is_empty()))
+        let first = |folder: &String, names: &[&str]| {
+            let list =
+                |name: &&str| root.parse::<CpuList>(&format!("{folder}/{name}")).filter(|l| !l.is_empty());
+            names.iter().find_map(list)
         };
-        let nodes: [&str; 2] = if chain.v2 {
-            ["cpuset.mems.effective", "cpuset.mems"]
-        } else {
-            ["cpuset.effective_mems", "cpuset.mems"]
-        };
-        let node_list = |folder: &String| {
-            nodes
-                .iter()
-                .find_map(|name| root.parse::<CpuList>(&format!("{folder}/{name}")).filter(|l| !l.is_empty()))
-        };
+        let list = |folder: &String| first(folder, cpus);
+        let node_list = |folder: &String| first(folder, nodes);
         if let Some(nodes) = chain.folders.iter().find_map(node_list) {
             self.nodes =
                 Some(self.nodes.take().map_or_else(|| nodes.clone(), |own| own.intersection(&nodes)));

@@ -44,6 +44,11 @@ impl Parts {
         (cores, self.topology.package_sets.clone())
     }
 
+    /// The marketing name.
+    pub(super) fn brand(&self) -> Option<String> {
+        self.identity.brand.as_ref().map(|fact| fact.value.clone())
+    }
+
     /// The features that all CPUs have.
     pub(super) fn features(&self) -> Vec<String> {
         self.identity.features.as_ref().map(|fact| fact.value.clone()).unwrap_or_default()
@@ -121,6 +126,14 @@ pub(super) fn describe(parts: Parts, findings: &mut Findings) -> Cpu {
     let has_modules = identity.has_modules();
     describe_identity(&mut cpu, identity, findings);
     let hidden = "the system does not show which CPUs belong together";
+    let together = [
+        ("cpu.core_cpus", topology.cores.as_ref().map(|cores| cores.with(()))),
+        ("cpu.package_cpus", topology.packages.as_ref().map(|packages| packages.with(()))),
+        ("cpu.threads", topology.online.as_ref().map(|online| online.with(()))),
+    ];
+    for (field, fact) in together {
+        let _ = fact.map(|fact| findings.known(field, fact));
+    }
     cpu.packages = findings.keep("cpu.packages", topology.packages, hidden);
     cpu.dies = findings.keep(
         "cpu.dies",
@@ -149,6 +162,7 @@ pub(super) fn describe(parts: Parts, findings: &mut Findings) -> Cpu {
         findings.unknown("cpu.caches", "the system does not describe its caches");
     } else {
         findings.known("cpu.caches", Fact::reported((), cache_source));
+        findings.known("cpu.cache_instances", Fact::reported((), cache_source));
     }
     cpu.caches = caches::summarize(&instances);
     cpu.cache_instances = caches::of_data(&instances);
@@ -163,10 +177,13 @@ pub(super) fn describe(parts: Parts, findings: &mut Findings) -> Cpu {
         (Some(name), true) => Some(format!("{name} core (two share a module)")),
         (name, _) => name.clone(),
     };
-    let kinds = kinds.map(|kinds| findings.known("cpu.kinds", kinds));
+    // Where nothing tells cores apart they are taken to be alike.
+    let alike = Fact::inferred(None, "topology");
+    let kinds = findings.known("cpu.kinds", kinds.map_or(alike, |kinds| kinds.map(Some)));
     cpu.kinds = kinds::describe(kinds, one_name, &online, cores.as_ref());
+    let common: BTreeSet<&str> = cpu.features.iter().map(String::as_str).collect();
     for kind in &mut cpu.kinds {
-        kinds::complete(kind, &details, &cpu.features);
+        kinds::complete(kind, &details, &common);
     }
     cpu.tiers = findings
         .keep("cpu.tiers", tiers, "without the features only the baseline is sure")

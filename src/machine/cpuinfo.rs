@@ -1,11 +1,17 @@
 //! `/proc/cpuinfo`, which every architecture writes in its own way.
 
+use std::collections::{BTreeMap, HashMap};
+
 use crate::units::CpuList;
 
 /// The file as blocks of `key : value` lines.
 #[derive(Debug, Default)]
 pub(super) struct Cpuinfo<'a> {
     blocks: Vec<Block<'a>>,
+    /// The block of each CPU: large machines have hundreds, and are asked of each many times.
+    of_cpu: BTreeMap<u32, usize>,
+    /// What is said once: the first value of each key in blocks of no CPU.
+    common: HashMap<&'a str, &'a str>,
 }
 
 #[derive(Debug, Default)]
@@ -34,7 +40,20 @@ impl<'a> Cpuinfo<'a> {
             block.pairs.push((key, value));
         }
         blocks.retain(|block| !block.pairs.is_empty());
-        Self { blocks }
+        let (mut of_cpu, mut common) = (BTreeMap::new(), HashMap::new());
+        for (index, block) in blocks.iter().enumerate() {
+            match block.cpu {
+                Some(cpu) => {
+                    of_cpu.entry(cpu).or_insert(index);
+                }
+                None => {
+                    for &(key, value) in block.pairs.iter().filter(|pair| !pair.1.is_empty()) {
+                        common.entry(key).or_insert(value);
+                    }
+                }
+            }
+        }
+        Self { blocks, of_cpu, common }
     }
 
     /// The first non-empty value of `key` in the file.
@@ -44,9 +63,8 @@ impl<'a> Cpuinfo<'a> {
 
     /// The value of `key` for a CPU; what the file says once holds for every CPU.
     pub(super) fn of(&self, cpu: u32, key: &str) -> Option<&'a str> {
-        let own = self.blocks.iter().find(|block| block.cpu == Some(cpu));
-        let common = || self.blocks.iter().filter(|block| block.cpu.is_none()).find_map(|b| b.value(key));
-        own.and_then(|block| block.value(key)).or_else(common)
+        let own = self.of_cpu.get(&cpu).and_then(|&index| self.blocks.get(index));
+        own.and_then(|block| block.value(key)).or_else(|| self.common.get(key).copied())
     }
 
     /// The non-empty values of `key`, one for each CPU that has its own.

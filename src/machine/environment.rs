@@ -104,9 +104,16 @@ fn mitigations(root: &Root) -> BTreeMap<String, String> {
 /// Maker and product by DMI, or the board's model by the device tree.
 fn product(root: &Root) -> Option<Fact<String>> {
     let field = |name: &str| root.text(&format!("sys/class/dmi/id/{name}")).filter(|text| !placeholder(text));
-    let parts: Vec<String> = ["sys_vendor", "product_name"].iter().filter_map(|name| field(name)).collect();
-    if !parts.is_empty() {
-        return Some(Fact::reported(parts.join(" "), "dmi"));
+    let named = match (field("sys_vendor"), field("product_name")) {
+        // Most makers begin their products' names with their own.
+        (Some(maker), Some(product)) if product.to_lowercase().starts_with(&maker.to_lowercase()) => {
+            Some(product)
+        }
+        (Some(maker), Some(product)) => Some(format!("{maker} {product}")),
+        (maker, product) => maker.or(product),
+    };
+    if let Some(named) = named {
+        return Some(Fact::reported(named, "dmi"));
     }
     let trees = ["sys/firmware/devicetree/base/model", "proc/device-tree/model"];
     let model = trees.iter().find_map(|path| root.text(path))?;

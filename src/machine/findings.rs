@@ -21,6 +21,11 @@ impl<T> Fact<T> {
         Self { value, source, confidence: Confidence::Inferred }
     }
 
+    /// Another value that is known from the same place.
+    pub(super) const fn with<U>(&self, value: U) -> Fact<U> {
+        Fact { value, source: self.source, confidence: self.confidence }
+    }
+
     /// The same with another value.
     pub(super) fn map<U>(self, change: impl FnOnce(T) -> U) -> Fact<U> {
         Fact { value: change(self.value), source: self.source, confidence: self.confidence }

@@ -1,6 +1,6 @@
 //! Whether results of two machines may be compared: a hash for programs, sentences for people.
 
-use crate::document::Machine;
+use crate::document::{Likeness, Machine, MachineComparison, MachineDifference};
 
 /// Features that decide which instructions a program may choose, by the starts of their Linux names.
 static DISPATCH: &[&str] = &[
@@ -55,28 +55,33 @@ pub(super) fn of(machine: &Machine) -> String {
     format!("{hash:016x}")
 }
 
-/// A fact in which two machines differ.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    /// What differs.
-    pub fact: String,
-    /// On the first machine.
-    pub here: String,
-    /// On the second.
-    pub there: String,
-    /// What that means for comparing results.
-    pub meaning: &'static str,
-    /// Whether it decides that their results do not compare.
-    pub decisive: bool,
+/// In what another machine differs from this one, and what that means.
+#[must_use]
+pub fn compare(here: &Machine, there: &Machine) -> MachineComparison {
+    let differences = differences(here, there);
+    let (verdict, meaning) = if differences.is_empty() {
+        (Likeness::Same, "The same machine as far as results depend on it: they compare.")
+    } else if differences.iter().any(|difference| difference.decisive) {
+        (Likeness::Another, "Another machine: regress refuses to compare their results.")
+    } else {
+        (Likeness::SetOtherwise, "The same machine, set otherwise: results compare with care.")
+    };
+    MachineComparison {
+        schema: MachineComparison::SCHEMA.to_owned(),
+        verdict,
+        meaning: meaning.to_owned(),
+        here: of(here),
+        there: of(there),
+        differences,
+    }
 }
 
-/// What differs between two machines: first what forbids comparing, then what a reader should know.
-#[must_use]
-pub fn differences(here: &Machine, there: &Machine) -> Vec<Difference> {
+fn differences(here: &Machine, there: &Machine) -> Vec<MachineDifference> {
     let pairs = |facts: Vec<(&'static str, String)>, others: Vec<(&'static str, String)>, decisive: bool| {
         facts.into_iter().zip(others).filter(|(a, b)| a.1 != b.1).map(move |((fact, here), (_, there))| {
             let (here, there) = if fact == "features" { only_own(&here, &there) } else { (here, there) };
-            Difference { meaning: meaning(fact), fact: fact.to_owned(), here, there, decisive }
+            let (fact, meaning) = (fact.to_owned(), meaning(fact).to_owned());
+            MachineDifference { fact, here, there, meaning, decisive }
         })
     };
     let decisive = pairs(facts(here), facts(there), true);
@@ -199,12 +204,17 @@ mod tests {
     #[test]
     fn differences_name_what_differs_and_what_it_means() {
         let mut other = machine();
-        assert_eq!(differences(&machine(), &other), []);
-        other.cpu.features.push("avx512f".into());
+        assert_eq!(compare(&machine(), &other).verdict, Likeness::Same);
         other.environment.turbo = Some(true);
-        let found = differences(&machine(), &other);
-        assert_eq!(found.len(), 2);
-        assert_eq!((&*found[0].here, &*found[0].there, found[0].decisive), ("-", "avx512f", true));
-        assert_eq!((&*found[1].fact, found[1].decisive), ("turbo", false));
+        let found = compare(&machine(), &other);
+        assert_eq!((found.verdict, &*found.differences[0].fact), (Likeness::SetOtherwise, "turbo"));
+        assert_eq!((&*found.differences[0].here, &*found.differences[0].there), ("?", "on"));
+        other.cpu.features.push("avx512f".into());
+        let found = compare(&machine(), &other);
+        assert_eq!((found.verdict, found.differences.len()), (Likeness::Another, 2));
+        let first = &found.differences[0];
+        assert_eq!((&*first.here, &*first.there, first.decisive), ("-", "avx512f", true));
+        assert_ne!(found.here, found.there);
+        assert!(found.differences.iter().all(|difference| !difference.meaning.is_empty()));
     }
 }

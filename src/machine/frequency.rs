@@ -15,6 +15,8 @@ pub(super) struct Sources<'a> {
     pub(super) cpuid: Option<&'a dyn Reader>,
     pub(super) online: &'a CpuList,
     pub(super) features: &'a [String],
+    /// The marketing name.
+    pub(super) brand: Option<&'a str>,
 }
 
 /// Fills the clocks; the measured one is left to `detect --measure`.
@@ -63,9 +65,7 @@ fn base(sources: &Sources<'_>) -> Option<Fact<f64>> {
         .or_else(|| largest(sources, "acpi_cppc/nominal_freq", 1e6))
         .or_else(|| cpuid::clock_hertz(sources.cpuid?).0.map(|hertz| Fact::reported(hertz, "cpuid")))
         .or_else(|| static_clock(sources.info).map(|hertz| Fact::reported(hertz, "procfs")))
-        .or_else(|| {
-            brand_clock(sources.info.first("model name")?).map(|hertz| Fact::inferred(hertz, "procfs"))
-        })
+        .or_else(|| brand_clock(sources.brand?).map(|hertz| Fact::inferred(hertz, "brand")))
 }
 
 fn max(sources: &Sources<'_>) -> Option<Fact<f64>> {

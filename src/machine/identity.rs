@@ -162,7 +162,11 @@ fn microarchitecture(info: &Cpuinfo<'_>) -> Option<Fact<String>> {
         let kind = machine.rsplit_once("machine =").map_or(machine, |(_, kind)| kind).trim();
         names::ibm_z(kind).map(str::to_owned)
     };
-    let riscv = || info.first("uarch").map(riscv_name);
+    let riscv = || {
+        let number = |key: &str| info.first(key).and_then(number);
+        let listed = || Some(names::riscv_core(number("mvendorid")?, number("marchid")?)?.to_owned());
+        info.first("uarch").map(riscv_name).or_else(listed)
+    };
     x86()
         .or_else(arm)
         .or_else(power)

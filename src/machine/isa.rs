@@ -1,6 +1,6 @@
 //! What an instruction set amounts to: levels, widths of vectors, and extensions by the names that people use.
 
-use super::cpuid::Reader;
+use super::cpuid::{self, Reader};
 use super::findings::{Fact, Findings};
 use super::identity::Identity;
 use super::root::Root;
@@ -94,6 +94,7 @@ static EXTENSIONS: &[(&str, &[&str], &str)] = &[
 #[derive(Debug, Default)]
 pub(super) struct Found {
     x86: bool,
+    cpuid: bool,
     level: Option<Fact<u32>>,
     avx10: Option<Fact<u32>>,
     vector: Option<Fact<u32>>,
@@ -116,6 +117,8 @@ pub(super) fn read(root: Option<&Root>, cpuid: Option<&dyn Reader>, identity: &I
     };
     let wide = architecture == "x86_64";
     let levels = X86_LEVELS.iter().take_while(|level| wide && levels_fit(level, &has)).count();
+    // Kernels do not list AVX10 among their flags: CPUID itself tells, on the CPU or in a dump.
+    let avx10 = cpuid.filter(|cpu| cpuid::features::features(*cpu).contains(&"avx10"));
     let sve = has("sve").then(|| length("sve")).flatten();
     let rvv = riscv_vector_bits(features);
     let fixed = [
@@ -132,14 +135,16 @@ pub(super) fn read(root: Option<&Root>, cpuid: Option<&dyn Reader>, identity: &I
         .unwrap_or(if architecture == "aarch64" { "arm" } else { "" });
     let mut extensions: Vec<String> = Vec::new();
     for (_, needs, name) in EXTENSIONS.iter().filter(|row| row.0 == family) {
-        if all(needs) && !extensions.iter().any(|known| known == name) {
+        let there = all(needs) || (*name == "AVX10" && avx10.is_some());
+        if there && !extensions.iter().any(|known| known == name) {
             extensions.push((*name).to_owned());
         }
     }
     Found {
         x86: wide,
         level: (levels > 0).then(|| Fact::inferred(u32::try_from(levels).unwrap_or(0), "features")),
-        avx10: has("avx10").then(|| avx10_version(cpuid?)).flatten(),
+        avx10: avx10.and_then(avx10_version),
+        cpuid: cpuid.is_some(),
         vector: widest.map(|bits| Fact::inferred(bits, "features")),
         sme: has("sme").then(|| length("sme")).flatten(),
         rvv: rvv.map(|bits| Fact::inferred(bits, "features")),
@@ -190,7 +195,11 @@ impl Found {
             avx10_version: findings.keep(
                 "cpu.isa.avx10_version",
                 self.avx10,
-                "the processor has no AVX10, or its leaf was not read",
+                if !self.x86 || self.cpuid {
+                    "the processor has no AVX10, or the system does not save its registers"
+                } else {
+                    "only CPUID tells, which these files do not hold"
+                },
             ),
             vector_bits: findings.keep(
                 "cpu.isa.vector_bits",

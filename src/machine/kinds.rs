@@ -140,7 +140,7 @@ pub(super) fn details_by_cpuid<'a>(
 }
 
 /// Adds what the details of its CPUs say of a kind; `common` are the features of all CPUs.
-pub(super) fn complete(kind: &mut CoreKind, details: &BTreeMap<u32, Detail>, common: &[String]) {
+pub(super) fn complete(kind: &mut CoreKind, details: &BTreeMap<u32, Detail>, common: &BTreeSet<&str>) {
     let own: Vec<&Detail> = kind.cpus.iter().filter_map(|cpu| details.get(&cpu)).collect();
     let highest =
         |value: fn(&Detail) -> Option<f64>| own.iter().filter_map(|d| value(d)).max_by(f64::total_cmp);
@@ -149,7 +149,7 @@ pub(super) fn complete(kind: &mut CoreKind, details: &BTreeMap<u32, Detail>, com
     kind.capacity = own.iter().filter_map(|detail| detail.capacity).max();
     let Some((first, rest)) = own.split_first() else { return };
     let all_have = |name: &&String| rest.iter().all(|detail| detail.features.contains(*name));
-    let beyond = |name: &&String| !common.contains(name);
+    let beyond = |name: &&String| !common.contains(name.as_str());
     kind.own_features = first.features.iter().filter(beyond).filter(all_have).cloned().collect();
 }
 
@@ -160,9 +160,9 @@ pub(super) fn describe(
     online: &CpuList,
     cores: Option<&BTreeSet<CpuList>>,
 ) -> Vec<CoreKind> {
+    let first_threads: Option<CpuList> = cores.map(|cores| cores.iter().filter_map(CpuList::first).collect());
     let counted = |cpus: &CpuList| {
-        let of_kind = |core: &&CpuList| core.first().is_some_and(|cpu| cpus.contains(cpu));
-        cores.map_or(cpus.len(), |cores| cores.iter().filter(of_kind).count())
+        first_threads.as_ref().map_or(cpus.len(), |threads| threads.intersection(cpus).len())
     };
     let mut described: Vec<CoreKind> = match kinds {
         Some(kinds) => {

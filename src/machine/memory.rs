@@ -144,11 +144,33 @@ fn page_bytes(root: &Root, architecture: Option<&str>) -> Option<Fact<u64>> {
             .map(|pair| pair[1])
             .filter(|p| p.is_power_of_two())
     };
-    vector().map(|bytes| Fact::reported(bytes, "kernel")).or_else(|| {
+    let by_huge_pages =
+        || page_of_huge_pages(root, architecture?).map(|bytes| Fact::inferred(bytes, "sysfs"));
+    vector().map(|bytes| Fact::reported(bytes, "kernel")).or_else(by_huge_pages).or_else(|| {
         let fixed =
             matches!(architecture?, "x86_64" | "x86" | "s390x" | "riscv64" | "riscv32" | "armv7" | "armv6");
         fixed.then(|| Fact::inferred(4096, "table"))
     })
+}
+
+/// On ARM a transparent huge page is what one table of pages maps: 2 MiB of 4 KiB, 32 MiB of 16 KiB, 512 MiB of 64 KiB. Of
+/// the pools, one of 64 KiB is only there with the smallest pages, one of 512 MiB with the largest.
+fn page_of_huge_pages(root: &Root, architecture: &str) -> Option<u64> {
+    if architecture != "aarch64" {
+        return None;
+    }
+    let by_pools = || {
+        let pools = pools(root);
+        let has = |size: u64| pools.contains_key(&size);
+        let of_pages = [(has(64 << 10), 4 << 10), (has(512 << 20), 64 << 10), (has(32 << 20), 16 << 10)];
+        of_pages.into_iter().find(|(there, _)| *there).map(|(_, page)| page)
+    };
+    match root.parse::<u64>("sys/kernel/mm/transparent_hugepage/hpage_pmd_size") {
+        Some(bytes) if bytes == 2 << 20 => Some(4 << 10),
+        Some(bytes) if bytes == 32 << 20 => Some(16 << 10),
+        Some(bytes) if bytes == 512 << 20 => Some(64 << 10),
+        Some(_) | None => by_pools(),
+    }
 }
 
 /// The vector with nothing in it but the size of a page: the rest are addresses.
@@ -167,10 +189,16 @@ fn huge_pages(root: &Root, findings: &mut Findings) -> HugePages {
             "memory.huge_pages.pools",
             "the kernel has no pools of huge pages, or does not show them",
         );
+    } else {
+        findings.known("memory.huge_pages.pools", Fact::reported((), "sysfs"));
+    }
+    let transparent_sizes = transparent_sizes(root);
+    if !transparent_sizes.is_empty() {
+        findings.known("memory.huge_pages.transparent_sizes", Fact::reported((), "sysfs"));
     }
     let defragmentation = root.text(&format!("{FOLDER}/defrag")).and_then(|text| chosen(&text));
     HugePages {
-        transparent_sizes: transparent_sizes(root),
+        transparent_sizes,
         defragmentation: findings.keep(
             "memory.huge_pages.defragmentation",
             defragmentation.map(|mode| Fact::reported(mode, "sysfs")),

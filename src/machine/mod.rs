@@ -28,7 +28,6 @@ mod hypervisor;
 mod identity;
 mod isa;
 mod kinds;
-mod knees;
 mod limits;
 mod live;
 mod memory;
@@ -43,8 +42,8 @@ mod topology;
 
 pub use archive::ArchiveError;
 pub use execution::memory_limit;
-pub use fingerprint::{Difference, differences};
-pub use knees::{Point, knees};
+pub use fingerprint::compare;
+pub use readiness::check_names;
 
 use archive::{Archive, Entry};
 use cpuid::{DumpedCpu, Reader};
@@ -143,6 +142,7 @@ pub fn replace_gpus(machine: &mut Machine, text: &str) -> Result<(), NotAGpuRepo
     machine.gpus = gpus::record(devices, &mut findings);
     // The file may be another machine's: the libraries of the one that was detected say nothing of it.
     machine.execution = execution::choose(machine, &execution::Libraries::not_looked_for());
+    findings.known("execution", findings::Fact::inferred((), "rules"));
     readiness::renew_gpus(machine);
     *machine = finish(std::mem::take(machine), findings);
     Ok(())
@@ -160,12 +160,17 @@ fn from_root(root: &Root, live: Option<&Live>, findings: &mut Findings) -> Machi
     let cpuid = live.and_then(Live::reader);
     let parts = cpu::from_root(root, &info, cpuid, live);
     let online = parts.online();
-    let features = parts.features();
+    let (features, brand) = (parts.features(), parts.brand());
     let (cores, packages) = parts.sets();
-    let frequency = frequency::read(
-        &frequency::Sources { root: Some(root), info: &info, cpuid, online: &online, features: &features },
-        findings,
-    );
+    let sources = frequency::Sources {
+        root: Some(root),
+        info: &info,
+        cpuid,
+        online: &online,
+        features: &features,
+        brand: brand.as_deref(),
+    };
+    let frequency = frequency::read(&sources, findings);
     let mut machine = Machine { cpu: cpu::describe(parts, findings), ..Machine::default() };
     machine.cpu.frequency = frequency;
     let live_total = live.and_then(|live| live.memory_total_bytes);
@@ -176,6 +181,7 @@ fn from_root(root: &Root, live: Option<&Live>, findings: &mut Findings) -> Machi
     machine.environment = environment::read(root, &info, cpuid, &online, findings);
     machine.gpus = gpus::read(root, live.map(|live| &live.driver), findings);
     machine.execution = execution::choose(&machine, &execution::Libraries::below(root));
+    findings.known("execution", findings::Fact::inferred((), "rules"));
     machine.readiness = readiness::check(&readiness::Evidence { root, machine: &machine });
     machine
 }
@@ -185,13 +191,21 @@ fn from_dump(dump: &BTreeMap<u32, DumpedCpu>, findings: &mut Findings) -> Machin
     let first = dump.values().next().map(|cpu| cpu as &dyn Reader);
     let parts = cpu::from_dump(dump);
     let online = parts.online();
-    let features = parts.features();
-    let info = Cpuinfo::default();
-    let sources =
-        frequency::Sources { root: None, info: &info, cpuid: first, online: &online, features: &features };
+    let (features, brand) = (parts.features(), parts.brand());
+    let sources = frequency::Sources {
+        root: None,
+        info: &Cpuinfo::default(),
+        cpuid: first,
+        online: &online,
+        features: &features,
+        brand: brand.as_deref(),
+    };
     let frequency = frequency::read(&sources, findings);
     let mut machine = Machine { cpu: cpu::describe(parts, findings), ..Machine::default() };
     machine.cpu.frequency = frequency;
+    for field in ["limits.effective_cpus", "limits.allowed_cpus"] {
+        findings.known(field, findings::Fact::inferred((), "cpuid"));
+    }
     machine.limits.effective_cpus = online.len().max(1);
     machine.limits.allowed_cpus = online;
     let host = first.and_then(|cpu| {
@@ -201,6 +215,9 @@ fn from_dump(dump: &BTreeMap<u32, DumpedCpu>, findings: &mut Findings) -> Machin
     let host = host.map(|name| findings::Fact::reported(name.to_owned(), "cpuid"));
     machine.environment.hypervisor =
         findings.keep("environment.hypervisor", host, "no sign of one: bare metal, or one that hides");
+    findings.unknown("gpus", "a dump of CPUID tells of the processor alone");
+    machine.execution = execution::choose(&machine, &execution::Libraries::not_looked_for());
+    findings.known("execution", findings::Fact::inferred((), "rules"));
     machine
 }
 

@@ -17,6 +17,9 @@ pub(super) fn read(root: &Root, online: &CpuList, findings: &mut Findings) -> Nu
         return Numa { nodes, ..Numa::default() };
     }
     let gpu_nodes = gpu_nodes(root, &all);
+    if !gpu_nodes.is_empty() {
+        findings.known("numa.gpu_nodes", Fact::inferred((), "sysfs"));
+    }
     let own: Vec<u32> = all.iter().copied().filter(|node| !gpu_nodes.contains(node)).collect();
     let distances = distances(root, &all, &own).map(|rows| Fact::reported(rows, "sysfs"));
     findings.known("numa.details", Fact::reported((), "sysfs"));

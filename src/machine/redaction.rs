@@ -86,7 +86,7 @@ fn mountinfo_line(line: &str) -> Option<String> {
     let (place, kind) = line.split_once(" - ")?;
     let file_system = kind.split(' ').next()?;
     let point = place.split(' ').nth(4)?;
-    if file_system.starts_with("cgroup") || file_system == "fuse.lxcfs" {
+    if file_system.starts_with("cgroup") || ["cpuset", "fuse.lxcfs"].contains(&file_system) {
         return Some(format!("{line}\n"));
     }
     (point == "/").then(|| {
@@ -96,7 +96,8 @@ fn mountinfo_line(line: &str) -> Option<String> {
 }
 
 fn mounts_line(line: &str) -> Option<String> {
-    line.split(' ').nth(2)?.starts_with("cgroup").then(|| format!("{line}\n"))
+    let file_system = line.split(' ').nth(2)?;
+    (file_system.starts_with("cgroup") || file_system == "cpuset").then(|| format!("{line}\n"))
 }
 
 /// The makers whose devices are looked up.

@@ -22,6 +22,8 @@ pub(super) struct Root {
     record: Option<RefCell<Archive>>,
     /// Folders of a snapshot without links, and `None` for those outside: most files share theirs with others.
     folders: RefCell<HashMap<String, Option<PathBuf>>>,
+    /// What files held.
+    files: RefCell<HashMap<String, Vec<u8>>>,
 }
 
 #[derive(Debug)]
@@ -34,6 +36,8 @@ enum Place {
 impl Root {
     /// No file that says something about a machine is longer (`/proc/cpuinfo` has about 1.5 KiB a CPU).
     const LIMIT_BYTES: u64 = 16 << 20;
+    /// Longer files are not kept in memory: they are few, and read once anyway.
+    const REMEMBERED_BYTES: usize = 1 << 20;
     /// No folder that says something has more entries.
     const LIMIT_ENTRIES: usize = 1 << 16;
 
@@ -43,7 +47,7 @@ impl Root {
     }
 
     fn at(place: Place) -> Self {
-        Self { place, record: None, folders: RefCell::default() }
+        Self { place, record: None, folders: RefCell::default(), files: RefCell::default() }
     }
 
     /// A snapshot's folder; a folder that does not exist is an empty one.
@@ -83,25 +87,41 @@ impl Root {
         match &self.place {
             Place::Live => Some(Path::new("/").join(relative)),
             Place::Folder(root) => {
-                // A loop of links is an error here, and thus an absent file.
-                let real =
-                    |path: PathBuf| fs::canonicalize(path).ok().filter(|target| target.starts_with(root));
                 let (folder, name) = relative.rsplit_once('/').unwrap_or(("", relative));
-                let known = self.folders.borrow().get(folder).cloned();
-                let folder = known.unwrap_or_else(|| {
-                    let found = real(root.join(folder));
-                    self.folders.borrow_mut().insert(folder.to_owned(), found.clone());
-                    found
-                })?;
-                let path = folder.join(name);
-                if fs::symlink_metadata(&path).ok()?.is_symlink() { real(path) } else { Some(path) }
+                step(root, &self.real_folder(root, folder)?, name)
             }
             Place::Archive(_) => None,
         }
     }
 
-    /// The bytes of a file, the first 16 MiB at most.
+    /// A folder below the root of a snapshot without links. Each is looked at once, a step below the one that holds it: to
+    /// resolve every path from the top would take a dozen system calls a file.
+    fn real_folder(&self, root: &Path, relative: &str) -> Option<PathBuf> {
+        if relative.is_empty() {
+            return Some(root.to_owned());
+        }
+        if let Some(known) = self.folders.borrow().get(relative) {
+            return known.clone();
+        }
+        let (folder, name) = relative.rsplit_once('/').unwrap_or(("", relative));
+        let found = self.real_folder(root, folder).and_then(|folder| step(root, &folder, name));
+        self.folders.borrow_mut().insert(relative.to_owned(), found.clone());
+        found
+    }
+
+    /// The bytes of a file, the first 16 MiB at most. Each file is read once, so that all facts are of one moment.
     pub(super) fn bytes(&self, relative: &str) -> Option<Vec<u8>> {
+        if let Some(known) = self.files.borrow().get(relative) {
+            return Some(known.clone());
+        }
+        let bytes = self.read(relative)?;
+        if bytes.len() <= Self::REMEMBERED_BYTES {
+            self.files.borrow_mut().insert(relative.to_owned(), bytes.clone());
+        }
+        Some(bytes)
+    }
+
+    fn read(&self, relative: &str) -> Option<Vec<u8>> {
         let bytes = match &self.place {
             Place::Archive(archive) => match archive.get(relative)? {
                 Entry::File(bytes) => bytes.clone(),
@@ -207,6 +227,20 @@ impl Root {
         };
         self.keep(relative, || Entry::Link(target.clone()));
         Some(target)
+    }
+}
+
+/// The entry `name` of a folder without links: itself, or what it links to, unless that lies outside the root or links to
+/// itself.
+fn step(root: &Path, folder: &Path, name: &str) -> Option<PathBuf> {
+    let path = folder.join(name);
+    if name.is_empty() || name == "." {
+        return Some(folder.to_owned());
+    }
+    if fs::symlink_metadata(&path).ok()?.is_symlink() {
+        fs::canonicalize(path).ok().filter(|target| target.starts_with(root))
+    } else {
+        Some(path)
     }
 }
 

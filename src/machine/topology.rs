@@ -55,10 +55,8 @@ pub(super) fn read(root: &Root, info: &Cpuinfo<'_>) -> Topology {
         file(cpu, "cluster_id").filter(|&id| (0..0xffff).contains(&id))?;
         set(cpu, ["cluster_cpus", "cluster_cpus"])
     });
-    let holds_cores = |cluster: &CpuList| {
-        let within = |core: &&CpuList| core.first().is_some_and(|cpu| cluster.contains(cpu));
-        cores.as_ref().is_some_and(|cores| cores.iter().filter(within).count() > 1)
-    };
+    let first_threads: CpuList = cores.iter().flatten().filter_map(CpuList::first).collect();
+    let holds_cores = |cluster: &CpuList| cluster.intersection(&first_threads).len() > 1;
     let level = |names: [&str; 2]| {
         distinct(cpus, |cpu| set(cpu, names)).map(|sets| Fact::reported(sets.len(), "sysfs"))
     };
@@ -116,8 +114,10 @@ fn packages_by_cpuinfo(info: &Cpuinfo<'_>, cpus: &CpuList) -> Option<Fact<usize>
 }
 
 fn cores_by_cpuinfo(info: &Cpuinfo<'_>, cpus: &CpuList) -> Option<Fact<BTreeSet<CpuList>>> {
-    let core = |cpu: u32| Some((info.of(cpu, "physical id")?, info.of(cpu, "core id")?));
-    let ids = distinct(cpus, core)?;
-    let threads = |id| cpus.iter().filter(|&cpu| core(cpu) == Some(id)).collect();
-    Some(Fact::inferred(ids.into_iter().map(threads).collect(), "procfs"))
+    let mut cores: BTreeMap<(&str, &str), CpuList> = BTreeMap::new();
+    for cpu in cpus.iter() {
+        let id = (info.of(cpu, "physical id")?, info.of(cpu, "core id")?);
+        cores.entry(id).or_default().insert(cpu);
+    }
+    (!cores.is_empty()).then(|| Fact::inferred(cores.into_values().collect(), "procfs"))
 }

@@ -335,3 +335,31 @@ fn clouds_say_their_instance_without_a_network() {
         );
     }
 }
+
+#[test]
+fn pages_of_arm_follow_from_their_huge_pages() {
+    let info = "processor\t: 0\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\nCPU architecture: 8\nCPU part\t: 0xd0c\n";
+    let pool = |kilobytes: u32| format!("sys/kernel/mm/hugepages/hugepages-{kilobytes}kB/nr_hugepages");
+    const TRANSPARENT: &str = "sys/kernel/mm/transparent_hugepage/hpage_pmd_size";
+    for (files, wanted) in [
+        (vec![(TRANSPARENT.to_owned(), "2097152")], Some(4096)),
+        (vec![(TRANSPARENT.to_owned(), "33554432")], Some(16384)),
+        (vec![(TRANSPARENT.to_owned(), "536870912")], Some(65536)),
+        (vec![(pool(64), "0"), (pool(2048), "0"), (pool(32768), "0")], Some(4096)),
+        (vec![(pool(2048), "0"), (pool(32768), "0")], Some(16384)),
+        (vec![(pool(2048), "0"), (pool(524_288), "0")], Some(65536)),
+        (vec![(pool(2048), "0")], None),
+    ] {
+        let folder = root(&[(ONLINE, "0"), ("proc/cpuinfo", info)]);
+        for (path, text) in &files {
+            add(folder.path(), &[(path, text)]);
+        }
+        assert_eq!(machine(&folder).memory.page_bytes, wanted, "{files:?}");
+    }
+}
+
+#[test]
+fn cores_of_riscv_without_a_name_are_known_by_their_numbers() {
+    let info = "processor\t: 0\nisa\t: rv64imafdc\nmvendorid\t: 0x489\nmarchid\t: 0x8000000000000007\n";
+    assert_eq!(with_info("0", info).cpu.microarchitecture.as_deref(), Some("U74"));
+}

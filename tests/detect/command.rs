@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use assert_cmd::Command;
-use perfkit::document::Machine;
+use perfkit::document::{Likeness, Machine, MachineComparison};
 use predicates::prelude::*;
 
 use crate::roots::{ONLINE, add, assert_every_null_has_a_reason, root};
@@ -89,6 +89,12 @@ fn a_machine_compares_with_itself_and_with_another() {
         .assert()
         .code(0)
         .stdout(predicate::str::contains("Another machine").and(predicate::str::contains("avx2")));
+    let output = detect_command(&["--root", &own, "--compare", saved, "--json"]).output().unwrap().stdout;
+    let compared: MachineComparison = serde_json::from_slice(&output).unwrap();
+    assert_eq!((&*compared.schema, compared.verdict), (MachineComparison::SCHEMA, Likeness::Another));
+    let [difference] = &*compared.differences else { panic!("{compared:?}") };
+    assert_eq!((&*difference.fact, &*difference.here, difference.decisive), ("features", "avx2", true));
+    assert!(difference.meaning.contains("compare"), "{difference:?}");
 }
 
 #[test]
@@ -109,6 +115,27 @@ fn a_cpuid_dump_gives_the_processor_alone() {
     assert_eq!((cpu.caches.len(), cpu.caches[0].count, cpu.caches[0].shared_by_threads), (1, 2, 2));
     assert_eq!(machine.memory.total_bytes, None);
     assert_every_null_has_a_reason(&machine);
+}
+
+#[test]
+fn a_dump_tells_avx10_and_the_base_clock_in_the_brand() {
+    // "A CPU @ 2.50GHz" in the leaves of the brand; leaf 7's second subleaf has AVX10, leaf 24h its version.
+    let words: Vec<String> = b"A CPU @ 2.50GHz\0"
+        .chunks(4)
+        .map(|four| format!("{:x}", u32::from_le_bytes(four.try_into().unwrap())))
+        .collect();
+    let brand = words.join(" ");
+    let dump = format!(
+        "1 0 0 0 0 => 24 756e6547 6c65746e 49656e69\n1 1 0 0 0 => a06d1 800 1c001000 1\n5 7 0 0 0 => 1 10020 0 0\n\
+         5 7 0 1 0 => 0 0 0 80000\n5 d 0 0 0 => e7 a80 a80 0\n5 24 0 0 0 => 0 70002 0 0\n\
+         1 80000002 0 0 0 => {brand}\n1 80000003 0 0 0 => 0 0 0 0\n1 80000004 0 0 0 => 0 0 0 0\n"
+    );
+    let folder = root(&[("pu0", &dump)]);
+    let cpu = json(&mut detect_command(&["--cpuid", folder.path().to_str().unwrap()])).cpu;
+    assert_eq!(cpu.microarchitecture.as_deref(), Some("Granite Rapids"));
+    assert_eq!(cpu.isa.avx10_version, Some(2));
+    assert!(cpu.isa.extensions.iter().any(|name| name == "AVX10"), "{:?}", cpu.isa.extensions);
+    assert_eq!(cpu.frequency.base_hertz, Some(2.5e9));
 }
 
 #[test]

@@ -116,3 +116,39 @@ fn nvidias_kernel_driver_names_its_devices() {
     );
     assert!(!format!("{found:?}").contains("5ec4e7"));
 }
+
+#[test]
+fn intels_cards_have_a_name_by_number_and_clocks_of_either_driver() {
+    for (clocks, source) in [
+        (["sys/class/drm/card0/gt_act_freq_mhz", "sys/class/drm/card0/gt_max_freq_mhz"], "i915"),
+        (
+            [
+                "sys/class/drm/card0/device/tile0/gt0/freq0/act_freq",
+                "sys/class/drm/card0/device/tile0/gt0/freq0/max_freq",
+            ],
+            "xe",
+        ),
+    ] {
+        let found = gpus(&[
+            ("sys/class/drm/card0/device/vendor", "0x8086"),
+            ("sys/class/drm/card0/device/device", "0x56a0"),
+            ("sys/class/drm/card0/device/uevent", "PCI_SLOT_NAME=0000:03:00.0\n"),
+            ("sys/class/drm/card0/device/max_link_width", "16"),
+            ("sys/class/drm/card0/device/hwmon/hwmon2/power1_max", "190000000"),
+            ("sys/class/drm/card0/lmem_total_bytes", "17079205888"),
+            (clocks[0], "1200"),
+            (clocks[1], "2400"),
+            ("sys/bus/pci/devices/0000:03:00.0/class", "0x030000"),
+            ("sys/bus/pci/devices/0000:03:00.0/vendor", "0x8086"),
+            ("sys/bus/pci/devices/0000:03:00.0/device", "0x56a0"),
+        ]);
+        let [gpu] = &*found else { panic!("{source}: {found:?}") };
+        assert_eq!(
+            (gpu.name.as_deref(), gpu.architecture.as_deref()),
+            (Some("Intel Arc A770"), Some("Xe-HPG"))
+        );
+        assert_eq!((gpu.clocks.sm_hertz, gpu.clocks.sm_max_hertz), (Some(1.2e9), Some(2.4e9)), "{source}");
+        assert_eq!((gpu.memory_total_bytes, gpu.power_limit_watts), (Some(17_079_205_888), Some(190.0)));
+        assert_eq!(gpu.pcie.width.max, Some(16));
+    }
+}

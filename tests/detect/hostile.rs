@@ -171,24 +171,71 @@ fn every_file_of_a_root_may_be_harmed_in_every_way() {
     }
 }
 
+/// The kinds of harm that snapshots of thousands of files can be done to all of them.
+const CHEAP: [Harm; 7] =
+    [Harm::Emptied, Harm::Truncated, Harm::Folder, Harm::Nuls, Harm::Loop, Harm::Outside, Harm::Nonsense];
+
+fn harm_again(path: &Path, kind: Harm, outside: &Path) {
+    if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
+        let _ = fs::remove_dir(path);
+    }
+    harm(path, kind, outside);
+}
+
+/// The snapshots, some on each CPU.
+fn for_each_snapshot(test: impl Fn(&snapshots::Snapshot) + Sync) {
+    let all = snapshots::snapshots("sysfs", "root");
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(one) = all.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+                    test(one);
+                }
+            });
+        }
+    });
+}
+
+/// Most of a snapshot is whole, so that what is harmed is looked at, and what follows from it.
+#[test]
+fn every_file_of_every_snapshot_may_be_harmed_among_whole_ones() {
+    let (_keep, outside) = outside();
+    for_each_snapshot(|snapshot| {
+        let own: Vec<PathBuf> =
+            files(&snapshot.path()).into_iter().filter(|path| !path.is_symlink()).collect();
+        for pass in 0..CHEAP.len() {
+            let some: Vec<(&PathBuf, Vec<u8>, Harm)> = (own.iter().enumerate())
+                .filter(|(number, _)| number % CHEAP.len() == pass)
+                .map(|(number, path)| {
+                    (path, fs::read(path).unwrap(), CHEAP[(number / CHEAP.len() + pass) % CHEAP.len()])
+                })
+                .collect();
+            for (path, _, kind) in &some {
+                harm(path, *kind, &outside);
+            }
+            told(&snapshot.path());
+            for (path, bytes, _) in &some {
+                harm_again(path, Harm::Removed, &outside);
+                fs::write(path, bytes).unwrap();
+            }
+        }
+    });
+}
+
+/// Every file at once, each with every kind of harm in one of the passes.
 #[test]
 fn every_snapshot_may_be_harmed_as_a_whole() {
     let (_keep, outside) = outside();
-    let kinds = HARMS.into_iter().filter(|kind| !matches!(kind, Harm::Huge | Harm::Removed | Harm::Fifo));
-    let kinds: Vec<Harm> = kinds.collect();
-    for snapshot in snapshots::snapshots("sysfs", "root") {
+    for_each_snapshot(|snapshot| {
         let own = files(&snapshot.path());
-        // Every file has every kind of harm in one of the passes.
-        for pass in 0..kinds.len() {
+        for pass in 0..CHEAP.len() {
             for (number, path) in own.iter().enumerate() {
-                if path.is_dir() && fs::symlink_metadata(path).is_ok_and(|m| m.is_dir()) {
-                    let _ = fs::remove_dir(path);
-                }
-                harm(path, kinds[(number + pass) % kinds.len()], &outside);
+                harm_again(path, CHEAP[(number + pass) % CHEAP.len()], &outside);
             }
             told(&snapshot.path());
         }
-    }
+    });
 }
 
 proptest! {
@@ -232,4 +279,34 @@ fn folders_that_are_links_to_themselves_or_upwards_end() {
     let empty = tempfile::tempdir().unwrap();
     told(empty.path());
     assert_eq!(told(&empty.path().join("missing")).cpu.threads, None);
+}
+
+/// Lists that repeat themselves, as many CPUs as a file can name, and words without end: work grows with the bytes alone.
+#[test]
+fn files_as_large_as_they_may_be_end_too() {
+    const BYTES: usize = 4 << 20;
+    let repeated = |text: &str| text.repeat(BYTES / text.len());
+    let blocks: String = (0..50_000)
+        .map(|cpu| {
+            format!("processor : {cpu}\nphysical id : {}\ncore id : {cpu}\nflags : lm f{cpu}\n\n", cpu % 7)
+        })
+        .collect();
+    let words: String = (0..300_000).map(|word| format!(" w{word}")).collect();
+    for (path, text) in [
+        (ONLINE, repeated("0-8191,")),
+        (ONLINE, repeated("0-1,")),
+        ("proc/cpuinfo", blocks),
+        ("proc/cpuinfo", format!("processor : 0\nflags : lm{words}\n\nprocessor : 1\nflags : lm{words} x\n")),
+        ("proc/cpuinfo", repeated("isa : rv64imafdc\n\n")),
+        ("proc/self/mountinfo", repeated("1 1 0:1 / /cg rw - cgroup2 none rw\n")),
+        ("proc/self/cgroup", repeated("0::/a\n")),
+        ("proc/self/cgroup", format!("0::{}", repeated("/a"))),
+        ("proc/meminfo", repeated("MemTotal : x\n")),
+        ("sys/devices/system/node/node0/distance", repeated("10 ")),
+        ("usr/share/misc/pci.ids", repeated("10de\n")),
+    ] {
+        let folder = whole();
+        fs::write(folder.path().join(path), text).unwrap();
+        told(folder.path());
+    }
 }

@@ -10,9 +10,14 @@ use tempfile::TempDir;
 /// The file that names the online CPUs.
 pub(crate) const ONLINE: &str = "sys/devices/system/cpu/online";
 
+/// A folder in memory where there is one: these tests write many thousands of small files.
+pub(crate) fn folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// A root with the files named.
 pub(crate) fn root(files: &[(&str, &str)]) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     add(folder.path(), files);
     folder
 }

@@ -193,6 +193,17 @@ fn cpusets_affinity_and_memory_limits_narrow_what_is_usable() {
     let limits = machine(&folder).limits;
     assert_eq!((limits.allowed_cpus.to_string(), limits.effective_cpus), ("1-2".to_owned(), 2));
     assert_eq!(limits.memory_limit_bytes, Some(1 << 30));
+    // Before control groups, cpusets had a file system of their own.
+    let old = grouped(&[
+        ("proc/mounts", "none /dev/cpuset cpuset rw 0 0\n"),
+        ("proc/self/cpuset", "/job"),
+        ("dev/cpuset/cpus", "0-3"),
+        ("dev/cpuset/job/cpus", "1-2"),
+        ("dev/cpuset/job/mems", "0"),
+    ]);
+    let limits = machine(&old).limits;
+    assert_eq!(limits.allowed_cpus.to_string(), "1-2");
+    assert_eq!(limits.allowed_nodes.map(|nodes| nodes.to_string()).as_deref(), Some("0"));
     let unlimited = grouped(&[
         ("proc/self/mountinfo", "1 1 0:1 / /m rw - cgroup none rw,memory"),
         ("proc/self/cgroup", "3:memory:/"),

@@ -10,7 +10,7 @@ use perfkit::machine::{Source, detect, replace_gpus};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::roots::{add, assert_every_null_has_a_reason, root};
+use crate::roots::{add, assert_every_null_has_a_reason, folder, root};
 
 /// The folder, where there is one.
 pub(crate) fn machines() -> Option<PathBuf> {
@@ -45,7 +45,7 @@ pub(crate) fn snapshots(kind: &str, inner: &'static str) -> Vec<Snapshot> {
         fs::read_dir(machines.join(kind)).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let unpack = |path: PathBuf| {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let archive = path.join(format!("{inner}.tar.xz"));
         let status = Command::new("tar").arg("-xJf").arg(&archive).arg("-C").arg(folder.path()).status();
         if !status.is_ok_and(|status| status.success()) {

@@ -5,7 +5,7 @@ mod knees;
 use crate::document::{Document, Measurement};
 use crate::stats;
 
-pub use knees::{CacheKnee, Finding, Knee, cache_knees, knees};
+pub use knees::{Knee, cache_knees, confirm_caches, knees};
 
 /// The latency of a load by the bytes that are walked, on one size of pages.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,47 +5,27 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::loaded_clock;
+use crate::analysis::latency::confirm_caches;
 use crate::catalog::{self, Resources};
 use crate::cli::Context;
-use crate::document::{Case, Confidence, FactSource, Machine, ParseCaseError, Unknown};
-use crate::machine::{Point, knees};
-use crate::session::core_clock;
+use crate::document::{Case, Confidence, FactSource, LoadedClock, Machine, ParseCaseError, Unknown};
 use crate::sys::clock::{as_seconds, monotonic_nanoseconds};
 
 /// Fills what is measured, or says why it is not.
 pub(super) fn measure(machine: &mut Machine, context: &Context<'_>) {
     let shared = Arc::new(machine.clone());
     context.note("measuring the core clock, alone and under load ...");
-    match core_clock::measure(&shared, &|| false) {
-        Ok(hertz) => {
-            machine.cpu.frequency.measured_hertz = Some(hertz);
-            known(machine, "cpu.frequency.measured_hertz");
-        }
-        Err(reason) => {
-            context.note(&format!("the core clock was not measured: {reason}"));
-            unknown(machine, "cpu.frequency.measured_hertz", reason);
-        }
-    }
-    machine.cpu.frequency.under_load = Some(loaded_clock::measure(&shared));
-    known(machine, "cpu.frequency.under_load");
-    let loads = machine.cpu.frequency.under_load.iter().flatten().enumerate();
-    let silent: Vec<(String, String)> = loads
-        .filter_map(|(index, loaded)| {
-            Some((format!("cpu.frequency.under_load[{index}].hertz"), loaded.why.clone()?))
-        })
-        .collect();
-    for (field, reason) in silent {
-        unknown(machine, &field, reason);
-    }
+    clocks(machine, &loaded_clock::measure(&shared), context);
     context.note("measuring the latency of loads by footprint ...");
     match latencies(&shared) {
         Ok(points) => {
-            let knees = knees(machine, &points);
+            let knees = confirm_caches(machine, &points);
             for (index, knee) in knees.iter().enumerate() {
                 let missing = [
                     ("fits_bytes", knee.fits_bytes.is_none()),
                     ("spills_bytes", knee.spills_bytes.is_none()),
                     ("seconds", knee.seconds.is_none()),
+                    ("beyond_seconds", knee.beyond_seconds.is_none()),
                     ("agrees", knee.agrees.is_none()),
                 ];
                 for (field, _) in missing.iter().filter(|(_, missing)| *missing) {
@@ -57,6 +37,37 @@ pub(super) fn measure(machine: &mut Machine, context: &Context<'_>) {
         }
         Err(reason) => unknown(machine, "cpu.knees", reason),
     }
+}
+
+/// The clocks under load; that of one core at scalar work, which is the chain itself, is the core's clock.
+fn clocks(machine: &mut Machine, loaded: &[LoadedClock], context: &Context<'_>) {
+    let own = loaded.iter().find(|clock| clock.load == "scalar" && clock.cores == 1);
+    match own.map(|clock| (clock.hertz, clock.why.clone())) {
+        Some((Some(hertz), _)) => {
+            machine.cpu.frequency.measured_hertz = Some(hertz);
+            known(machine, "cpu.frequency.measured_hertz");
+        }
+        silent => {
+            let reason = silent.and_then(|silent| silent.1).unwrap_or_else(|| "no core was asked".to_owned());
+            context.note(&format!("the core clock was not measured: {reason}"));
+            unknown(machine, "cpu.frequency.measured_hertz", reason);
+        }
+    }
+    known(machine, "cpu.frequency.under_load");
+    for (index, clock) in loaded.iter().enumerate() {
+        let missing = [
+            ("hertz", clock.hertz.is_none()),
+            ("low_hertz", clock.low_hertz.is_none()),
+            ("against_scalar", clock.against_scalar.is_none()),
+            ("second_chain", clock.second_chain.is_none()),
+            ("cpu_share", clock.cpu_share.is_none()),
+        ];
+        let why = clock.why.clone().unwrap_or_else(|| "there was no scalar load to compare with".to_owned());
+        for (field, _) in missing.iter().filter(|(_, missing)| *missing) {
+            unknown(machine, &format!("cpu.frequency.under_load[{index}].{field}"), why.clone());
+        }
+    }
+    machine.cpu.frequency.under_load = Some(loaded.to_vec());
 }
 
 fn known(machine: &mut Machine, field: &str) {
@@ -71,7 +82,7 @@ fn unknown(machine: &mut Machine, field: &str, reason: String) {
 }
 
 /// Seconds of a load by footprint: powers of two and the sizes half-way between, up to twice the largest cache.
-fn latencies(machine: &Arc<Machine>) -> Result<Vec<Point>, String> {
+fn latencies(machine: &Arc<Machine>) -> Result<Vec<(u64, f64)>, String> {
     const LEAST: u64 = 8 << 10;
     const MOST: u64 = 1 << 30;
     let largest_cache = (1..=4).filter_map(|level| machine.cache_bytes(level)).max().unwrap_or(32 << 20);

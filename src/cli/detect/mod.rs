@@ -1,5 +1,6 @@
 //! `perfkit detect`.
 
+mod chains;
 mod loaded_clock;
 mod measure;
 
@@ -9,8 +10,8 @@ use anyhow::Context as _;
 
 use super::{Context, Exit};
 use crate::document::{Machine, to_json, write_atomically};
-use crate::machine::{Source, detect, detect_archive, differences, memory_limit, replace_gpus, snapshot};
-use crate::render::machine::{Detail, Style, differences as render_differences, view};
+use crate::machine::{Source, compare, detect, detect_archive, memory_limit, replace_gpus, snapshot};
+use crate::render::machine::{Detail, Style, comparison, view};
 use crate::units::parse_bytes;
 
 /// Facts of this machine, or of a snapshot
@@ -24,7 +25,7 @@ use crate::units::parse_bytes;
   perfkit detect --json | jq .cpu.tiers  for scripts
   perfkit detect --snapshot box.tar.gz   a file for others, without serial numbers, addresses and names
   perfkit detect --root box.tar.gz       that machine, read elsewhere (or a folder with its sys and proc)
-  perfkit detect --compare other.json    what differs from a machine detected before")]
+  perfkit detect --compare other.json    what differs from a machine detected before, and what that means for results")]
 pub(super) struct Args {
     /// Read sys and proc below this folder, or of this archive (tar, tar.gz), instead of this machine's
     #[arg(long, value_name = "DIR|ARCHIVE", conflicts_with_all = ["cpuid", "measure"])]
@@ -81,17 +82,13 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
     }
     let other = args.compare.as_deref().map(read_machine).transpose()?;
     let style = Style { color: context.color, width: 80 };
-    if context.json {
-        context.out.write_all(to_json(&machine)?.as_bytes())?;
-        if other.is_some() {
-            context.note("--json prints the machine alone; without it --compare says what differs");
-        }
-    } else if let Some(other) = &other {
-        context.out.write_all(compare(&machine, other, style).as_bytes())?;
-    } else {
-        let detail = if args.verbose { Detail::Verbose } else { Detail::Brief };
-        context.out.write_all(view(&machine, detail, style).as_bytes())?;
-    }
+    let text = match (other.map(|other| compare(&machine, &other)), context.json) {
+        (Some(compared), true) => to_json(&compared)?,
+        (Some(compared), false) => comparison(&compared, style),
+        (None, true) => to_json(&machine)?,
+        (None, false) => view(&machine, if args.verbose { Detail::Verbose } else { Detail::Brief }, style),
+    };
+    context.out.write_all(text.as_bytes())?;
     Ok(Exit::Fine)
 }
 
@@ -110,20 +107,6 @@ fn write_snapshot(file: &Path, args: &Args, context: &Context<'_>) -> anyhow::Re
         file.display()
     ));
     Ok(machine)
-}
-
-/// What differs from another machine, and what that means.
-fn compare(here: &Machine, there: &Machine, style: Style) -> String {
-    let found = differences(here, there);
-    let summary = if here.fingerprint == there.fingerprint && found.is_empty() {
-        "The same machine as far as results depend on it."
-    } else if found.iter().any(|difference| difference.decisive) {
-        "Another machine: regress refuses to compare their results. This one -> the other:"
-    } else {
-        "The same machine, set otherwise: results compare with care. This one -> the other:"
-    };
-    let rows: Vec<[&str; 4]> = found.iter().map(|d| [&*d.fact, &*d.here, &*d.there, d.meaning]).collect();
-    render_differences(&rows, summary, style)
 }
 
 /// A machine from a file of `detect --json`, or from the results of a run.

@@ -23,7 +23,7 @@ fn device(root: &Root, card: u32) -> Device {
     let bytes = |name: &str| root.parse::<u64>(&format!("{folder}/{name}")).filter(|&bytes| bytes > 0);
     let sclk = levels(&text("pp_dpm_sclk").unwrap_or_default());
     let mclk = levels(&text("pp_dpm_mclk").unwrap_or_default());
-    let address = address(root, &folder);
+    let address = pci::address_of(root, &folder);
     let id = text("device").and_then(|id| u32::from_str_radix(id.trim_start_matches("0x"), 16).ok());
     let pci_id = id.map(|id| format!("1002:{id:04x}"));
     let node = address.as_deref().and_then(|address| Node::of(root, address));
@@ -55,12 +55,6 @@ fn device(root: &Root, card: u32) -> Device {
         ..Device::default()
     }
     .complete()
-}
-
-/// The device's address, by its own record of events.
-fn address(root: &Root, folder: &str) -> Option<String> {
-    let events = root.text(&format!("{folder}/uevent"))?;
-    events.lines().find_map(|line| line.strip_prefix("PCI_SLOT_NAME=")).map(str::to_ascii_lowercase)
 }
 
 /// `1: 1500Mhz *`: the clock now, which has the star, and the highest.

@@ -2,6 +2,7 @@
 //! the last resort from the numbers on the PCI bus.
 
 mod amd;
+mod intel;
 mod pci;
 
 use super::findings::{Fact, Findings};
@@ -34,7 +35,7 @@ impl Driver {
 /// The devices below the root, those that the driver tells of first; without any the reason is noted.
 pub(super) fn read(root: &Root, driver: Option<&Driver>, findings: &mut Findings) -> Vec<Gpu> {
     let mut devices = driver.map(|driver| driver.devices.clone()).unwrap_or_default();
-    let others = [pci::nvidia, amd::devices, pci::devices];
+    let others = [pci::nvidia, amd::devices, intel::devices, pci::devices];
     for find in others {
         let known: Vec<String> = devices.iter().filter_map(|device| device.pci_address.clone()).collect();
         let is_new =

@@ -28,22 +28,34 @@ fn device(root: &Root, address: &str) -> Option<Device> {
     if class >> 16 != DISPLAY && class >> 8 != ACCELERATOR {
         return None;
     }
-    let (number, model) = match (hexadecimal("vendor"), hexadecimal("device")) {
-        (Some(number), Some(model)) => (number, model),
-        _ => numbers_of_header(&root.bytes(&format!("{folder}/config"))?)?,
-    };
-    let (_, maker) = VENDORS.iter().find(|row| row.0 == number)?;
+    let device = Device { pci_address: Some(address.to_ascii_lowercase()), ..by_folder(root, &folder) };
+    (!device.vendor.is_empty()).then_some(device)
+}
+
+/// Numbers, name and link of the device with this folder; no maker where it is none of a graphics processor.
+pub(super) fn by_folder(root: &Root, folder: &str) -> Device {
+    let text = |name: &str| root.text(&format!("{folder}/{name}"));
+    let hexadecimal = |name: &str| u32::from_str_radix(text(name)?.trim_start_matches("0x"), 16).ok();
+    let numbers = hexadecimal("vendor").zip(hexadecimal("device"));
+    let numbers = numbers.or_else(|| numbers_of_header(&root.bytes(&format!("{folder}/config"))?));
+    let maker = numbers.and_then(|(number, _)| VENDORS.iter().find(|row| row.0 == number));
+    let Some(((number, model), (_, maker))) = numbers.zip(maker) else { return Device::default() };
     let id = format!("{number:04x}:{model:04x}");
-    Some(Device {
+    Device {
         vendor: (*maker).to_owned(),
         source: "pci".to_owned(),
         name: name(root, &id),
-        pci_address: Some(address.to_ascii_lowercase()),
         pci_id: Some(id),
         pcie_generation: (speed(text("current_link_speed")), speed(text("max_link_speed"))),
         pcie_width: (lanes(text("current_link_width")), lanes(text("max_link_width"))),
         ..Device::default()
-    })
+    }
+}
+
+/// The device's address, by its own record of events.
+pub(super) fn address_of(root: &Root, folder: &str) -> Option<String> {
+    let events = root.text(&format!("{folder}/uevent"))?;
+    events.lines().find_map(|line| line.strip_prefix("PCI_SLOT_NAME=")).map(str::to_ascii_lowercase)
 }
 
 /// Vendor and device stand first in the header of a device's configuration.

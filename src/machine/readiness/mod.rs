@@ -52,6 +52,11 @@ static GPU_CHECKS: &[(&str, GpuCheck)] = &[
     ("gpu_sharing", gpu::sharing),
 ];
 
+/// The names of all checks.
+pub fn check_names() -> impl Iterator<Item = &'static str> {
+    CHECKS.iter().map(|row| row.0).chain(GPU_CHECKS.iter().map(|row| row.0))
+}
+
 /// Runs the checks.
 pub(super) fn check(evidence: &Evidence<'_>) -> Vec<ReadinessCheck> {
     let run = |(check, function): &(&str, Check)| Some(described(check, function(evidence)?));

@@ -48,20 +48,21 @@ pub(super) fn load(evidence: &Evidence<'_>) -> Option<Answer> {
     ))
 }
 
+/// What tasks waited for in the last ten seconds, by the kernel's own account; the longest wait is told.
 pub(super) fn pressure(evidence: &Evidence<'_>) -> Option<Answer> {
-    let text = evidence.root.text("proc/pressure/cpu")?;
-    let some = text.lines().find(|line| line.starts_with("some "))?;
-    let percent: f64 = some
-        .split_whitespace()
-        .find_map(|word| word.strip_prefix("avg10="))?
-        .parse()
-        .ok()
-        .filter(|p| *p >= 0.0)?;
+    const KINDS: [(&str, &str); 3] = [("cpu", "a CPU"), ("memory", "memory"), ("io", "a disk")];
+    let waited = |(file, what): (&str, &'static str)| {
+        let text = evidence.root.text(&format!("proc/pressure/{file}"))?;
+        let some = text.lines().find(|line| line.starts_with("some "))?;
+        let percent = some.split_whitespace().find_map(|word| word.strip_prefix("avg10="))?;
+        Some((percent.parse::<f64>().ok().filter(|p| *p >= 0.0)?, what))
+    };
+    let (percent, what) = KINDS.into_iter().filter_map(waited).max_by(|a, b| a.0.total_cmp(&b.0))?;
     let verdict = grade(percent, 2.0, 20.0);
     let detail = match verdict {
-        Ok => format!("some task waited for a CPU {percent:.1} % of the last 10 s"),
+        Ok => format!("no task waited longer than {percent:.1} % of the last 10 s for anything"),
         Warn | Bad => {
-            format!("some task waited for a CPU {percent:.1} % of the last 10 s: samples will be cut up")
+            format!("some task waited for {what} {percent:.1} % of the last 10 s: samples will be cut up")
         }
     };
     Some((verdict, detail, (verdict != Ok).then(|| "wait until the machine is idle".to_owned())))

@@ -4,7 +4,7 @@ mod gpu;
 mod page;
 mod processor;
 
-use crate::document::{Confidence, Machine};
+use crate::document::{Confidence, Machine, MachineComparison};
 use crate::units::{bytes, bytes_per_second};
 use gpu::{gpus, providers};
 use page::Page;
@@ -179,11 +179,22 @@ fn environment(machine: &Machine) -> String {
 
 /// What differs between two machines, as text.
 #[must_use]
-pub fn differences(rows: &[[&str; 4]], summary: &str, style: Style) -> String {
+pub fn comparison(compared: &MachineComparison, style: Style) -> String {
     let mut page = Page { text: String::new(), style, label: 18 };
-    page.title(summary);
-    for [fact, here, there, meaning] in rows {
-        page.section(fact, &[format!("{here}  ->  {there}"), (*meaning).to_owned()]);
+    page.title(&compared.meaning);
+    let parts = [
+        (true, "Results do not compare, because of (this machine -> the other)"),
+        (false, "And differ for other reasons (this machine -> the other)"),
+    ];
+    for (decisive, title) in parts {
+        let mut own = compared.differences.iter().filter(|d| d.decisive == decisive).peekable();
+        if own.peek().is_some() {
+            page.line(title, "1");
+        }
+        for difference in own {
+            let values = format!("{}  ->  {}", difference.here, difference.there);
+            page.section(&difference.fact, &[values, difference.meaning.clone()]);
+        }
     }
     page.text
 }

@@ -1,7 +1,7 @@
 //! The lines about processors: counts, kinds, instructions, clocks, caches.
 
 use super::plural;
-use crate::document::{Cache, CacheType, CoreKind, Isa, Machine};
+use crate::document::{Cache, CacheType, CoreKind, Isa, LoadedClock, Machine};
 use crate::units::{bytes, hertz};
 
 pub(super) fn processor(machine: &Machine) -> Vec<String> {
@@ -101,12 +101,22 @@ pub(super) fn clocks(machine: &Machine) -> Vec<String> {
     let loaded = machine.cpu.frequency.under_load.iter().flatten().map(|loaded| {
         let cores = plural(loaded.cores, "core");
         match (loaded.hertz, &loaded.why) {
-            (Some(clock), _) => format!("{} under {} load on {cores}", hertz(clock), loaded.load),
+            (Some(clock), _) => under_load(clock, loaded, &cores),
             (None, Some(why)) => format!("unknown under {} load on {cores}: {why}", loaded.load),
             (None, None) => format!("unknown under {} load on {cores}", loaded.load),
         }
     });
     std::iter::once(clock(machine)).chain(loaded).collect()
+}
+
+/// A quarter of the chains far below the clock is a clock that moves, which people should know of.
+fn under_load(clock: f64, loaded: &LoadedClock, cores: &str) -> String {
+    let against = loaded.against_scalar.filter(|_| loaded.load != "scalar");
+    let against = against.map(|ratio| format!(", {:.1} % of scalar's", ratio * 100.0));
+    let moved = loaded.low_hertz.filter(|low| *low < 0.98 * clock);
+    let moved = moved.map(|low| format!(", a quarter of the time below {}", hertz(low)));
+    let parts = [against, moved].map(Option::unwrap_or_default).concat();
+    format!("{} under {} load on {cores}{parts}", hertz(clock), loaded.load)
 }
 
 fn clock(machine: &Machine) -> String {
@@ -131,18 +141,12 @@ fn cache(cache: &Cache) -> String {
         CacheType::Unified => "",
     };
     let size = cache.size_bytes.map_or_else(|| "?".to_owned(), bytes);
-    let ways = cache.ways.map(|ways| format!("  {ways:>2} ways")).unwrap_or_default();
-    let line = cache.line_bytes.map(|line| format!(", {line} B lines")).unwrap_or_default();
-    let shared = match cache.shared_by_threads {
-        1 => String::new(),
-        threads => format!(", shared by {threads} threads"),
-    };
-    format!(
-        "{:<3} {:>3} x {size:<8}{}",
-        format!("L{}{kind}", cache.level),
-        cache.count,
-        ways + &line + &shared
-    )
-    .trim_end()
-    .to_owned()
+    let ways = cache.ways.map(|ways| format!("{ways:>2} ways"));
+    let line = cache.line_bytes.map(|line| format!("{line} B lines"));
+    let shared =
+        (cache.shared_by_threads > 1).then(|| format!("shared by {} threads", cache.shared_by_threads));
+    let rest: Vec<String> = [ways, line, shared].into_iter().flatten().collect();
+    format!("{:<3} {:>3} x {size:<8}  {}", format!("L{}{kind}", cache.level), cache.count, rest.join(", "))
+        .trim_end()
+        .to_owned()
 }

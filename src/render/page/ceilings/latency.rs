@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::analysis::latency::{self, CacheKnee, Finding, Knee, Transfer};
-use crate::document::Document;
+use crate::analysis::latency::{self, Transfer};
+use crate::document::{CacheKnee, Document};
 use crate::render::figure;
 use crate::render::page::{Block, Cell, Note, Table, Tone, number_column, words_column};
 use crate::units;
@@ -53,23 +53,20 @@ fn curve(document: &Document) -> Option<Table> {
 
 /// A row a cache that the system reports; nothing where the curve can tell of none.
 fn knees(caches: &[CacheKnee]) -> Option<Table> {
-    let seen = caches.iter().any(|cache| !matches!(cache.finding, Finding::Unseen(_)));
     let row = |cache: &CacheKnee| {
-        let (text, knee) = match &cache.finding {
-            Finding::Near(knee) => (between(knee), Some(knee)),
-            Finding::Elsewhere(_) => ("none near it".to_owned(), None),
-            Finding::Unseen(why) => (why.clone(), None),
-        };
-        let tone = if matches!(cache.finding, Finding::Elsewhere(_)) { Tone::Warn } else { Tone::Normal };
+        let reported = cache.reported_bytes.unwrap_or_default();
+        let tone = if cache.agrees == Some(false) { Tone::Warn } else { Tone::Normal };
+        let place = cache.fits_bytes.zip(cache.spills_bytes);
+        let place = place.map(|(fits, spills)| format!("{} to {}", units::bytes(fits), units::bytes(spills)));
         vec![
             Cell::text(format!("L{}", cache.level)),
-            Cell::number(cache.size_bytes as f64, units::bytes(cache.size_bytes)),
-            Cell::text(text).tone(tone),
-            Cell::maybe(knee.map(|knee| knee.before_seconds), units::seconds),
-            Cell::maybe(knee.map(|knee| knee.after_seconds), units::seconds),
+            Cell::number(reported as f64, units::bytes(reported)),
+            Cell::text(place.unwrap_or_else(|| cache.detail.clone())).tone(tone),
+            Cell::maybe(cache.seconds, units::seconds),
+            Cell::maybe(cache.beyond_seconds, units::seconds),
         ]
     };
-    seen.then(|| Table {
+    caches.iter().any(|cache| cache.agrees.is_some()).then(|| Table {
         caption: "Caches as reported, and the knees of the latency curve".to_owned(),
         columns: vec![
             words_column("Cache", 0),
@@ -83,30 +80,12 @@ fn knees(caches: &[CacheKnee]) -> Option<Table> {
     })
 }
 
-fn between(knee: &Knee) -> String {
-    format!("{} to {}", units::bytes(knee.fits_bytes), units::bytes(knee.exceeds_bytes))
-}
-
 /// What is said of a cache whose knee is not where it should be.
 fn missing(cache: &CacheKnee) -> Option<Note> {
-    let Finding::Elsewhere(nearest) = &cache.finding else { return None };
-    let size = units::bytes(cache.size_bytes);
-    let elsewhere = match nearest {
-        Some(knee) => format!(
-            "the nearest is at {}, where a load goes from {} to {}",
-            between(knee),
-            units::seconds(knee.before_seconds),
-            units::seconds(knee.after_seconds)
-        ),
-        None => "the curve has none at all".to_owned(),
-    };
-    Some(Note {
+    (cache.agrees == Some(false)).then(|| Note {
         tone: Tone::Warn,
         name: format!("L{}", cache.level),
-        text: format!(
-            "reported as {size}, but the latency curve has no knee near that: {elsewhere}; a guest may get less of a cache \
-             than the host has"
-        ),
+        text: cache.detail.clone(),
         remedy: None,
     })
 }
@@ -169,20 +148,21 @@ fn transfers(all: &[Transfer]) -> Option<Table> {
 mod tests {
     use super::*;
 
-    fn knee() -> Knee {
-        Knee { fits_bytes: 4 << 20, exceeds_bytes: 6 << 20, before_seconds: 2e-8, after_seconds: 1e-7 }
-    }
-
     #[test]
     fn a_cache_without_its_knee_is_told_of_and_one_that_cannot_be_seen_is_not_blamed() {
-        let cache = |finding| CacheKnee { level: 3, size_bytes: 32 << 20, finding };
-        let note = missing(&cache(Finding::Elsewhere(Some(knee())))).unwrap();
-        assert!(note.text.contains("32 MiB") && note.text.contains("4 MiB to 6 MiB"), "{}", note.text);
-        assert!(missing(&cache(Finding::Elsewhere(None))).unwrap().text.contains("none at all"));
-        assert!(missing(&cache(Finding::Near(knee()))).is_none());
-        assert!(missing(&cache(Finding::Unseen(String::new()))).is_none());
-        assert!(knees(&[cache(Finding::Unseen(String::new()))]).is_none());
-        assert_eq!(knees(&[cache(Finding::Near(knee()))]).unwrap().rows[0][2].text, "4 MiB to 6 MiB");
+        let cache = |agrees: Option<bool>| CacheKnee {
+            level: 3,
+            reported_bytes: Some(32 << 20),
+            fits_bytes: agrees.map(|_| 4 << 20),
+            spills_bytes: agrees.map(|_| 6 << 20),
+            agrees,
+            detail: "NOT confirmed".to_owned(),
+            ..CacheKnee::default()
+        };
+        assert_eq!(missing(&cache(Some(false))).unwrap().name, "L3");
+        assert!(missing(&cache(Some(true))).is_none() && missing(&cache(None)).is_none());
+        assert!(knees(&[cache(None)]).is_none());
+        assert_eq!(knees(&[cache(Some(true))]).unwrap().rows[0][2].text, "4 MiB to 6 MiB");
     }
 
     #[test]
