@@ -32,6 +32,7 @@ fn bench(library: &Path, arguments: &[&str]) -> (i32, Value, String) {
         .args([
             "bench",
             "matmul/gemm-f32",
+            "matmul/gemm-bf16bf16f32",
             "--shape",
             "16x24x8",
             "--threads",
@@ -82,9 +83,24 @@ fn a_library_is_measured_as_installed_and_with_its_remedy_and_says_what_it_chose
     assert!(ours(&document) >= 1);
     let findings = document["peers"].as_array().unwrap();
     assert_eq!(findings.len(), 1);
+    let left_out = outcome(&document, "matmul/gemm-bf16bf16f32/openblas-as-installed@peer/16x24x8/t1");
+    assert_eq!(left_out["outcome"], "skipped", "{left_out}");
+    assert!(left_out["why"].as_str().unwrap().contains("libfake.so has no cblas_sbgemm"), "{left_out}");
     assert!(findings[0]["gain"].as_f64().unwrap() > 0.0);
     assert!(findings[0]["as_installed"]["fraction_of_peak"].as_f64().unwrap() > 0.0);
     assert!(stderr.contains(path.to_str().unwrap()), "a person is told which file: {stderr}");
+}
+
+#[test]
+fn a_product_that_only_some_builds_have_is_measured_where_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, document, stderr) =
+        bench(&library(folder.path(), Some("BFLOAT16")), &["--peers=openblas", "--quick"]);
+    assert_eq!(code, 0, "{stderr}");
+    for mode in ["as-installed", "coretype-skylakex"] {
+        let case = format!("matmul/gemm-bf16bf16f32/openblas-{mode}@peer/16x24x8/t1");
+        assert_eq!(outcome(&document, &case)["outcome"], "measured", "{case}");
+    }
 }
 
 #[test]

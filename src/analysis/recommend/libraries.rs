@@ -36,14 +36,9 @@ pub(super) fn dispatch(document: &Document) -> Option<Advice> {
         format!("; other libraries that gain by theirs: {}", others.join(", "))
     };
     Some(Advice {
-        action: format!(
-            "set {} for programs that use {} {}",
-            remedy.settings.as_deref().unwrap_or(&remedy.case.implementation),
-            best.library,
-            best.version
-        ),
+        action: format!("{} for programs that use {} {}", remedy.remedy(), best.library, best.version),
         why: format!(
-            "as installed it runs {}{}{}; set so, {} as fast{}{}{others}",
+            "as installed it runs {}{}{}; so, {} as fast{}{}{others}",
             installed.case.benchmark,
             kernels(&installed.dispatched),
             share(installed.fraction_of_peak),
