@@ -177,3 +177,38 @@ fn peers_that_do_not_exist_are_a_usage_error_and_a_dry_run_lists_the_others() {
     let cases = schedule["peer_cases"].as_array().unwrap();
     assert!(cases.contains(&INSTALLED.into()) && cases.contains(&REMEDIED.into()), "{cases:?}");
 }
+
+/// With whatever libraries this machine has: every mode's answers are held to the reference before and after the clock,
+/// so that none may fail; those that are absent say so.
+#[test]
+fn the_libraries_of_this_machine_answer_rightly_in_every_mode() {
+    let folder = tempfile::tempdir().unwrap();
+    for shape in ["16x24x8", "33x65x17"] {
+        let output = Command::new(assert_cmd::cargo::cargo_bin!("perfkit"))
+            .current_dir(folder.path())
+            .args([
+                "bench",
+                "matmul/gemm-f32",
+                "matmul/gemm-bf16*",
+                "matmul/gemm-u8s8s32",
+                "matmul/gemm-s8s8s32",
+            ])
+            .args(["--shape", shape, "--threads", "2", "--time", "0.001", "--json", "--peers"])
+            .output()
+            .unwrap();
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let peers: Vec<&Value> =
+            document["outcomes"].as_array().unwrap().iter().filter(|o| o["origin"] == "peer").collect();
+        let of = |outcome: &str| -> Vec<String> {
+            let those = peers.iter().filter(|peer| peer["outcome"] == outcome);
+            those.map(|peer| format!("{}: {}", peer["case"], peer["why"])).collect()
+        };
+        assert!(of("failed").is_empty(), "{}", of("failed").join("\n"));
+        assert!(peers.iter().all(|peer| peer["outcome"] == "measured" || peer["why"].is_string()));
+        use std::io::Write;
+        let (measured, skipped) = (of("measured").len(), of("skipped"));
+        let words =
+            format!("{measured} libraries in their modes were measured; skipped:\n{}", skipped.join("\n"));
+        writeln!(std::io::stderr(), "{words}").unwrap();
+    }
+}

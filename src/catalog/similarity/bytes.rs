@@ -4,7 +4,7 @@ use super::super::inputs::{self, counts, fitting_counts};
 use super::super::prepared::{FloatWork, IntegerWork, Tolerance};
 use super::super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading};
 use super::pairs::{VECTORS_OF_A_SIDE, flops, pairs_cost, widths};
-use super::rows::{Answer, row_flops, scan_cost, tables};
+use super::rows::{Answer, cached_tables, row_flops, scan_cost, tables};
 use super::top::TopWork;
 use super::{BYTES_OF_BOTH_SIDES, PLAIN, side};
 use crate::document::{Case, Cost, Machine, Shape};
@@ -115,7 +115,10 @@ impl Benchmark for ByteRows {
         Card { about: self.about, formula: self.formula, implementations: const { &[PLAIN, FOUR_ROWS] } }
     }
     fn shapes(&self, machine: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
-        tables(machine, extensiveness, 1)
+        match self.measure {
+            Measure::Dot => tables(machine, extensiveness, 1),
+            Measure::Cosine | Measure::SquaredL2 => cached_tables(extensiveness, 1),
+        }
     }
 
     fn cost(&self, shape: &Shape) -> Option<Cost> {

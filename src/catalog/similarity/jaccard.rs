@@ -3,7 +3,7 @@
 use super::super::inputs::{self, counts, fitting_counts};
 use super::super::prepared::{FloatWork, Tolerance};
 use super::super::{Benchmark, Card, Extensiveness, PrepareError, Resources};
-use super::bits::{COUNTED, Hamming, HammingRows, packed};
+use super::bits::{COUNTED, Hamming, packed};
 use super::pairs::pairs_cost;
 use super::rows::{Answer, scan_cost};
 use super::top::TopWork;
@@ -86,8 +86,13 @@ impl Benchmark for JaccardRows {
     fn card(&self) -> Card {
         Card { about: self.about, formula: self.formula, implementations: const { &[PLAIN, COUNTED] } }
     }
-    fn shapes(&self, machine: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
-        HammingRows.shapes(machine, extensiveness)
+    /// In caches alone: a scan of more is held up by memory, as that of Hamming distances is.
+    fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
+        let shapes: &[[usize; 2]] = match extensiveness {
+            Extensiveness::Quick | Extensiveness::Default => &[[10_000, 384]],
+            Extensiveness::Full => &[[10_000, 384], [4_000, 1024]],
+        };
+        shapes.iter().map(|shape| Shape::new(shape)).collect()
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts are below 2^36")]

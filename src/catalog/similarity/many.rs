@@ -40,11 +40,13 @@ pub(super) struct ManyBytes {
     pub(super) answer: Answer,
 }
 
-fn shapes(extensiveness: Extensiveness) -> Vec<Shape> {
-    let shapes: &[[usize; 3]] = match extensiveness {
-        Extensiveness::Quick => &[[64, 1024, 384]],
-        Extensiveness::Default => &[[64, 1024, 384], [8, 4096, 384]],
-        Extensiveness::Full => &[[64, 1024, 384], [8, 4096, 384], [256, 16_384, 384]],
+fn shapes(extensiveness: Extensiveness, answer: Answer) -> Vec<Shape> {
+    let shapes: &[[usize; 3]] = match (extensiveness, answer) {
+        (Extensiveness::Quick, _) => &[[64, 1024, 384]],
+        (Extensiveness::Default, _) | (Extensiveness::Full, Answer::Best) => {
+            &[[64, 1024, 384], [8, 4096, 384]]
+        }
+        (Extensiveness::Full, Answer::Scores) => &[[64, 1024, 384], [8, 4096, 384], [256, 16_384, 384]],
     };
     shapes.iter().map(|shape| Shape::new(shape)).collect()
 }
@@ -85,7 +87,7 @@ impl Benchmark for Many {
         Card { about: self.about, formula: self.formula, implementations: const { &[PLAIN, PACKED] } }
     }
     fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
-        shapes(extensiveness)
+        shapes(extensiveness, self.answer)
     }
     fn cost(&self, shape: &Shape) -> Option<Cost> {
         Some(cost(counts(shape)?, size_of::<f32>(), self.answer))
@@ -140,7 +142,7 @@ impl Benchmark for ManyBytes {
         Card { about: self.about, formula: self.formula, implementations: const { &[PLAIN, PACKED_BYTES] } }
     }
     fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
-        shapes(extensiveness)
+        shapes(extensiveness, self.answer)
     }
     fn cost(&self, shape: &Shape) -> Option<Cost> {
         let counts: [usize; 3] = counts(shape)?;

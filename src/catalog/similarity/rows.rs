@@ -36,6 +36,16 @@ pub(super) struct Rows<N: Number> {
     pub(super) numbers: fn(usize, u64) -> AlignedBuffer<N::Stored>,
 }
 
+/// Tables that caches hold: for measures and types whose scans of more are those of others, held up by memory alike.
+pub(super) fn cached_tables(extensiveness: Extensiveness, number_bytes: usize) -> Vec<Shape> {
+    let rows = |rows: usize| rows * 4 / number_bytes;
+    let shapes: &[[usize; 2]] = match extensiveness {
+        Extensiveness::Quick | Extensiveness::Default => &[[rows(400), 384]],
+        Extensiveness::Full => &[[rows(400), 384], [rows(5460), 384]],
+    };
+    shapes.iter().map(|shape| Shape::new(shape)).collect()
+}
+
 /// Tables of rows of `row_bytes(columns)`: in L2, and beyond the caches.
 pub(super) fn tables(machine: &Machine, extensiveness: Extensiveness, number_bytes: usize) -> Vec<Shape> {
     // As many bytes whatever the type.
@@ -82,7 +92,12 @@ impl<N: Number> Benchmark for Rows<N> {
     }
 
     fn shapes(&self, machine: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
-        tables(machine, extensiveness, size_of::<N::Stored>())
+        let number_bytes = size_of::<N::Stored>();
+        if number_bytes == size_of::<f32>() || (self.measure, self.answer) == (Measure::Dot, Answer::Scores) {
+            tables(machine, extensiveness, number_bytes)
+        } else {
+            cached_tables(extensiveness, number_bytes)
+        }
     }
 
     fn cost(&self, shape: &Shape) -> Option<Cost> {
