@@ -16,7 +16,6 @@ import venv
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.path.join(HERE, "venv")
 SIMSIMD = "6.5.16"
-NUMKONG = "7.8.6"
 # Which library a package brings, below the environment's folder; those of the system are the loader's.
 PACKAGES = {
     "openblas": "lib/python3*/site-packages/numpy.libs/libscipy_openblas*.so*",
@@ -75,15 +74,6 @@ def build_simsimd(python):
     return build(os.path.join(FOLDER, "lib", f"libsimsimd-{SIMSIMD}.so"), make)
 
 
-def build_numkong(python):
-    def make(target):
-        root = sources_of(python, "numkong", NUMKONG)
-        files = [os.path.join(root, "c", "numkong.c"), *glob.glob(os.path.join(root, "c", "dispatch_*.c"))]
-        run("cc", "-O2", "-shared", "-fPIC", "-DNK_DYNAMIC_DISPATCH=1", f"-I{root}/include", f"-I{root}/c", *files, "-o", target, "-lm")
-
-    return build(os.path.join(FOLDER, "lib", f"libnumkong-{NUMKONG}.so"), make)
-
-
 def unpacked(package):
     """A package of the system below the folder, which needs no rights to install it."""
     folder = os.path.join(FOLDER, "packages", package)
@@ -131,7 +121,6 @@ def absent(environment):
             missing.append((name, "its package is in requirements.txt, but brought no library"))
     built = {
         "simsimd": f"neither the sources of simsimd {SIMSIMD} nor a C compiler may be missing",
-        "numkong": f"neither the sources of numkong {NUMKONG} nor a C compiler may be missing",
         "libxsmm": f"neither the package {LIBXSMM} nor a C compiler may be missing",
         "blis": f"install {SYSTEM['blis'][1]}, or name the library in PERFKIT_BLIS_LIBRARY",
     }
@@ -163,7 +152,6 @@ def main():
     environment["PATH"] = os.path.dirname(python) + os.pathsep + environment["PATH"]
     makers = {
         "simsimd": lambda: build_simsimd(python),
-        "numkong": lambda: build_numkong(python),
         "libxsmm": build_libxsmm,
         "blis": lambda: system_library("blis"),
     }

@@ -224,7 +224,7 @@ pub static LIBRARIES: &[Library] = &[
     Library {
         name: "numkong",
         about: "NumKong: SimSIMD's successor",
-        install: "build libnumkong.so from its sources (benches/peers/kernels does) and name it in PERFKIT_NUMKONG_LIBRARY",
+        install: "build libnumkong.so from its sources, with their NK_TARGET_* definitions, and name it in PERFKIT_NUMKONG_LIBRARY",
         threads: &[],
         modes: &[INSTALLED],
         work: VECTORS,
