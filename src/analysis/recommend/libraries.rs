@@ -29,7 +29,8 @@ pub(super) fn dispatch(document: &Document) -> Option<Advice> {
     };
     let mut others: Vec<&str> =
         gains.iter().map(|f| &*f.library).filter(|name| *name != best.library).collect();
-    others.dedup();
+    let mut named = std::collections::BTreeSet::new();
+    others.retain(|name| named.insert(*name));
     let others = if others.is_empty() {
         String::new()
     } else {
