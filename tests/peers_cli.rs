@@ -32,6 +32,7 @@ fn bench(library: &Path, arguments: &[&str]) -> (i32, Value, String) {
         .args([
             "bench",
             "matmul/gemm-f32",
+            "matmul/gemm-bf16bf16f32",
             "--shape",
             "16x24x8",
             "--threads",
@@ -82,9 +83,24 @@ fn a_library_is_measured_as_installed_and_with_its_remedy_and_says_what_it_chose
     assert!(ours(&document) >= 1);
     let findings = document["peers"].as_array().unwrap();
     assert_eq!(findings.len(), 1);
+    let left_out = outcome(&document, "matmul/gemm-bf16bf16f32/openblas-as-installed@peer/16x24x8/t1");
+    assert_eq!(left_out["outcome"], "skipped", "{left_out}");
+    assert!(left_out["why"].as_str().unwrap().contains("libfake.so has no cblas_sbgemm"), "{left_out}");
     assert!(findings[0]["gain"].as_f64().unwrap() > 0.0);
     assert!(findings[0]["as_installed"]["fraction_of_peak"].as_f64().unwrap() > 0.0);
     assert!(stderr.contains(path.to_str().unwrap()), "a person is told which file: {stderr}");
+}
+
+#[test]
+fn a_product_that_only_some_builds_have_is_measured_where_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, document, stderr) =
+        bench(&library(folder.path(), Some("BFLOAT16")), &["--peers=openblas", "--quick"]);
+    assert_eq!(code, 0, "{stderr}");
+    for mode in ["as-installed", "coretype-skylakex"] {
+        let case = format!("matmul/gemm-bf16bf16f32/openblas-{mode}@peer/16x24x8/t1");
+        assert_eq!(outcome(&document, &case)["outcome"], "measured", "{case}");
+    }
 }
 
 #[test]
@@ -160,4 +176,39 @@ fn peers_that_do_not_exist_are_a_usage_error_and_a_dry_run_lists_the_others() {
     assert_eq!(code, 0);
     let cases = schedule["peer_cases"].as_array().unwrap();
     assert!(cases.contains(&INSTALLED.into()) && cases.contains(&REMEDIED.into()), "{cases:?}");
+}
+
+/// With whatever libraries this machine has: every mode's answers are held to the reference before and after the clock,
+/// so that none may fail; those that are absent say so.
+#[test]
+fn the_libraries_of_this_machine_answer_rightly_in_every_mode() {
+    let folder = tempfile::tempdir().unwrap();
+    for shape in ["16x24x8", "33x65x17"] {
+        let output = Command::new(assert_cmd::cargo::cargo_bin!("perfkit"))
+            .current_dir(folder.path())
+            .args([
+                "bench",
+                "matmul/gemm-f32",
+                "matmul/gemm-bf16*",
+                "matmul/gemm-u8s8s32",
+                "matmul/gemm-s8s8s32",
+            ])
+            .args(["--shape", shape, "--threads", "2", "--time", "0.001", "--json", "--peers"])
+            .output()
+            .unwrap();
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let peers: Vec<&Value> =
+            document["outcomes"].as_array().unwrap().iter().filter(|o| o["origin"] == "peer").collect();
+        let of = |outcome: &str| -> Vec<String> {
+            let those = peers.iter().filter(|peer| peer["outcome"] == outcome);
+            those.map(|peer| format!("{}: {}", peer["case"], peer["why"])).collect()
+        };
+        assert!(of("failed").is_empty(), "{}", of("failed").join("\n"));
+        assert!(peers.iter().all(|peer| peer["outcome"] == "measured" || peer["why"].is_string()));
+        use std::io::Write;
+        let (measured, skipped) = (of("measured").len(), of("skipped"));
+        let words =
+            format!("{measured} libraries in their modes were measured; skipped:\n{}", skipped.join("\n"));
+        writeln!(std::io::stderr(), "{words}").unwrap();
+    }
 }

@@ -9,8 +9,8 @@ use std::num::NonZeroUsize;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::roofline::{Ceiling, CeilingKind, ceilings, peak_of, place, roof_tier};
-use crate::document::{Case, CaseTier, Document, Measurement, Peer, Shape};
+use super::roofline::{Ceiling, CeilingKind, ceilings, peak_of, place};
+use crate::document::{Case, CaseTier, Document, Measurement, Peer, Shape, Tier};
 use crate::stats;
 
 /// The mode in which a library comes.
@@ -25,6 +25,8 @@ pub struct Way {
     pub dispatched: Option<String>,
     /// What the mode sets.
     pub settings: Option<String>,
+    /// What a program does in the mode beside what it sets.
+    pub practice: Option<String>,
     /// Median seconds.
     pub median_seconds: f64,
     /// Share of the measured peak of this machine, where one was measured.
@@ -48,6 +50,20 @@ pub struct Finding {
     pub gain: Option<f64>,
     /// How many times as fast our best implementation is as the library's fastest mode.
     pub ours_over_best: Option<f64>,
+}
+
+impl Way {
+    /// The mode as a command: `set OPENBLAS_CORETYPE=SKYLAKEX`, `pack weights once (...), set OMP_PROC_BIND=close`.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        let settings = self.settings.as_ref().map(|settings| format!("set {settings}"));
+        let commands: Vec<String> = self.practice.iter().cloned().chain(settings).collect();
+        if commands.is_empty() {
+            format!("use it as in {}", self.case.implementation)
+        } else {
+            commands.join(", ")
+        }
+    }
 }
 
 impl Finding {
@@ -115,6 +131,7 @@ fn way(document: &Document, roofs: &[Ceiling], measurement: &Measurement, peer: 
         case: measurement.case.clone(),
         dispatched: peer.dispatched.clone(),
         settings: peer.settings.clone(),
+        practice: peer.practice.clone(),
         median_seconds,
         fraction_of_peak: fraction(document, roofs, measurement, median_seconds),
     })
@@ -130,8 +147,12 @@ fn fraction(document: &Document, roofs: &[Ceiling], measurement: &Measurement, s
     };
     match case.family() {
         "matmul" => {
-            let (dtype, _) = peak_of(case.dtype(), roof_tier(&document.machine, case.tier));
-            let peak = best(CeilingKind::Compute, &|roof| roof.what == dtype)?;
+            // A type of number that some tiers multiply by instructions of its own has the peak of those.
+            let peaks = Tier::all().filter_map(|tier| {
+                let (dtype, _) = peak_of(case.dtype(), tier);
+                best(CeilingKind::Compute, &|roof| roof.what == dtype)
+            });
+            let peak = peaks.reduce(f64::max)?;
             Some(measurement.cost.flops / seconds / peak)
         }
         "memory" => {
@@ -187,5 +208,23 @@ mod tests {
         assert_eq!(findings(&alone)[0].as_installed.as_ref().unwrap().fraction_of_peak, None);
         assert_eq!(findings(&alone)[0].ours_over_best, None);
         assert!(findings(&document(Vec::new())).is_empty());
+    }
+
+    #[test]
+    fn a_type_with_products_of_its_own_is_held_to_the_larger_peak_and_practice_is_part_of_the_remedy() {
+        let bf16 = "matmul/gemm-bf16bf16f32/onednn-prepacked-bound@peer/8x8x8/t1";
+        let mut packed = library(bf16, 1e-3, cost(), "avx512_core_bf16");
+        let peer = packed.peer.as_mut().unwrap();
+        peer.practice = Some("pack weights once".to_owned());
+        peer.settings = Some("OMP_PROC_BIND=close".to_owned());
+        let document = document(vec![
+            peak("peak/fma-f32/chains@avx512/1/t1", 200e9),
+            peak("peak/dot-bf16/chains@avx512bf16/1/t1", 400e9),
+            packed,
+        ]);
+        let finding = &findings(&document)[0];
+        let remedy = finding.with_remedy.as_ref().unwrap();
+        assert!((remedy.fraction_of_peak.unwrap() - 0.5).abs() < 0.01, "{remedy:?}");
+        assert_eq!(remedy.remedy(), "pack weights once, set OMP_PROC_BIND=close");
     }
 }

@@ -13,13 +13,17 @@ use crate::tensor::AlignedBuffer;
 
 mod bits;
 mod bytes;
+mod jaccard;
+mod many;
 mod pairs;
 mod rows;
 mod top;
 
 use bytes::{BytePairs, ByteRows};
+use jaccard::{Jaccard, JaccardRows};
+use many::{Many, ManyBytes};
 use pairs::{Pairs, SCALAR, VECTORS};
-use rows::{Answer, Many, Rows};
+use rows::{Answer, Rows};
 
 /// The family's rows.
 pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
@@ -114,7 +118,7 @@ pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
         measure: Measure::SquaredL2,
     },
     &bits::Hamming,
-    &bits::Jaccard,
+    &Jaccard,
     &Rows::<F32> {
         id: "similarity/dot-rows-f32",
         about: "A scan: the dot products of one query with every row of a table.",
@@ -155,13 +159,66 @@ pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
         answer: Answer::Scores,
         numbers: inputs::floats,
     },
+    &Rows::<F16> {
+        id: "similarity/cosine-rows-f16",
+        about: "A scan: the cosines of one query with every row of a table stored in binary16.",
+        formula: "R (4 C + 4) flops; reads 2 (R + 1) C bytes, writes 4 R",
+        measure: Measure::Cosine,
+        answer: Answer::Scores,
+        numbers: halves,
+    },
+    &Rows::<F16> {
+        id: "similarity/l2-rows-f16",
+        about: "A scan: the squared distances of one query with every row of a table stored in binary16.",
+        formula: "3 R C flops; reads 2 (R + 1) C bytes, writes 4 R",
+        measure: Measure::SquaredL2,
+        answer: Answer::Scores,
+        numbers: halves,
+    },
+    &Rows::<Bf16> {
+        id: "similarity/cosine-rows-bf16",
+        about: "A scan: the cosines of one query with every row of a table stored in bfloat16.",
+        formula: "R (4 C + 4) flops; reads 2 (R + 1) C bytes, writes 4 R",
+        measure: Measure::Cosine,
+        answer: Answer::Scores,
+        numbers: brains,
+    },
+    &Rows::<Bf16> {
+        id: "similarity/l2-rows-bf16",
+        about: "A scan: the squared distances of one query with every row of a table stored in bfloat16.",
+        formula: "3 R C flops; reads 2 (R + 1) C bytes, writes 4 R",
+        measure: Measure::SquaredL2,
+        answer: Answer::Scores,
+        numbers: brains,
+    },
     &ByteRows {
         id: "similarity/dot-rows-i8",
         about: "A scan: the dot products of one query of signed bytes with every row of a table, exact.",
         formula: "2 R C operations; reads (R + 1) C bytes, writes 4 R",
+        measure: Measure::Dot,
+        answer: Answer::Scores,
+    },
+    &ByteRows {
+        id: "similarity/cosine-rows-i8",
+        about: "A scan: the cosines of one query of signed bytes with every row of a table, from exact sums.",
+        formula: "R (4 C + 4) operations; reads (R + 1) C bytes, writes 4 R",
+        measure: Measure::Cosine,
+        answer: Answer::Scores,
+    },
+    &ByteRows {
+        id: "similarity/l2-rows-i8",
+        about: "A scan: the squared distances of one query of signed bytes with every row of a table, exact.",
+        formula: "3 R C operations; reads (R + 1) C bytes, writes 4 R",
+        measure: Measure::SquaredL2,
         answer: Answer::Scores,
     },
     &bits::HammingRows,
+    &JaccardRows {
+        id: "similarity/jaccard-rows-bits",
+        about: "A scan: the Jaccard similarities of one query with every row of a table of packed bits.",
+        formula: "R (6 W + 2) operations, W = ceil(B/64); reads 8 (R + 1) W bytes, writes 4 R",
+        answer: Answer::Scores,
+    },
     &Rows::<F32> {
         id: "similarity/dot-top-10-f32",
         about: "A search: the ten rows of a table with the largest dot products with a query.",
@@ -170,14 +227,60 @@ pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
         answer: Answer::Best,
         numbers: inputs::floats,
     },
+    &Rows::<F16> {
+        id: "similarity/dot-top-10-f16",
+        about: "A search: the ten rows of a table stored in binary16 with the largest dot products with a query.",
+        formula: "2 R C flops; reads 2 (R + 1) C bytes, writes 80",
+        measure: Measure::Dot,
+        answer: Answer::Best,
+        numbers: halves,
+    },
+    &Rows::<Bf16> {
+        id: "similarity/dot-top-10-bf16",
+        about: "A search: the ten rows of a table stored in bfloat16 with the largest dot products with a query.",
+        formula: "2 R C flops; reads 2 (R + 1) C bytes, writes 80",
+        measure: Measure::Dot,
+        answer: Answer::Best,
+        numbers: brains,
+    },
     &ByteRows {
         id: "similarity/dot-top-10-i8",
         about: "A search: the ten rows of a table of signed bytes with the largest dot products with a query.",
         formula: "2 R C operations; reads (R + 1) C bytes, writes 80",
+        measure: Measure::Dot,
         answer: Answer::Best,
     },
     &bits::HammingTop,
-    &Many,
+    &JaccardRows {
+        id: "similarity/jaccard-top-10-bits",
+        about: "A search: the ten rows of a table of packed bits most similar to a query by Jaccard similarity.",
+        formula: "R (6 W + 2) operations, W = ceil(B/64); reads 8 (R + 1) W bytes, writes 80",
+        answer: Answer::Best,
+    },
+    &Many {
+        id: "similarity/dot-many-f32",
+        about: "The dot products of every one of many queries with every row of a table.",
+        formula: "2 Q R C flops; reads 4 (Q + R) C bytes, writes 4 Q R",
+        answer: Answer::Scores,
+    },
+    &ManyBytes {
+        id: "similarity/dot-many-i8",
+        about: "The dot products of every one of many queries of signed bytes with every row of a table, exact.",
+        formula: "2 Q R C operations; reads (Q + R) C bytes, writes 4 Q R",
+        answer: Answer::Scores,
+    },
+    &Many {
+        id: "similarity/dot-many-top-10-f32",
+        about: "A search for many queries: the ten rows with the largest dot products with each.",
+        formula: "2 Q R C flops; reads 4 (Q + R) C + 4 Q R bytes, writes 4 Q R + 80 Q",
+        answer: Answer::Best,
+    },
+    &ManyBytes {
+        id: "similarity/dot-many-top-10-i8",
+        about: "A search for many queries of signed bytes: the ten rows with the largest dot products with each.",
+        formula: "2 Q R C operations; reads (Q + R) C + 4 Q R bytes, writes 4 Q R + 80 Q",
+        answer: Answer::Best,
+    },
 ];
 
 const PLAIN: Implementation = Implementation::plain("iterators, as the compiler builds them");

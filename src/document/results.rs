@@ -116,6 +116,9 @@ pub struct Peer {
     /// What the mode sets, as a user would: `OPENBLAS_CORETYPE=SKYLAKEX`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<String>,
+    /// What a program does in the mode beside what it sets, as a command: `pack weights once (...)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub practice: Option<String>,
 }
 
 /// What became of a case.

@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_uint};
 
 use super::library::{Library, c_text};
 use super::search::Search;
-use super::{Identity, MissingSymbol, OpenError, Peer, Product, cblas};
+use super::{Extents, Identity, OpenError, Peer, Product, Unsupported, Weights, cblas, each_call};
 
 const SEARCH: Search = Search {
     variable: "PERFKIT_BLIS_LIBRARY",
@@ -52,7 +52,12 @@ impl Peer for Blis {
         }
     }
 
-    fn float_product(&self) -> Result<Product<f32, f32, f32>, MissingSymbol> {
-        cblas::float_product(self.0, &["cblas_sgemm"], &["cblas_sgemm64_"])
+    fn float_product(
+        &self,
+        extents: Extents,
+        weights: Weights<'_, f32>,
+    ) -> Result<Product<f32, f32, f32>, Unsupported> {
+        each_call(weights)?;
+        cblas::float_product(self.0, extents, &["cblas_sgemm"], &["cblas_sgemm64_"])
     }
 }

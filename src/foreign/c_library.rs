@@ -4,7 +4,7 @@ use std::ffi::{c_int, c_void};
 
 use super::library::Library;
 use super::search::Search;
-use super::{Copy, Fill, Identity, MissingSymbol, OpenError, Peer};
+use super::{Copy, Fill, Identity, OpenError, Peer, Unsupported};
 
 const SEARCH: Search = Search { variable: "PERFKIT_LIBC_LIBRARY", names: &["libc.so.6"], packages: &[] };
 
@@ -27,7 +27,7 @@ impl Peer for CLibrary {
         }
     }
 
-    fn copy(&self) -> Result<Copy, MissingSymbol> {
+    fn copy(&self) -> Result<Copy, Unsupported> {
         type Memcpy = unsafe extern "C" fn(*mut c_void, *const c_void, usize) -> *mut c_void;
         // SAFETY: the signature of the C standard.
         let memcpy = unsafe { self.0.function::<Memcpy>(&["memcpy"]) }?;
@@ -38,7 +38,7 @@ impl Peer for CLibrary {
         }))
     }
 
-    fn fill(&self) -> Result<Fill, MissingSymbol> {
+    fn fill(&self) -> Result<Fill, Unsupported> {
         type Memset = unsafe extern "C" fn(*mut c_void, c_int, usize) -> *mut c_void;
         // SAFETY: the signature of the C standard.
         let memset = unsafe { self.0.function::<Memset>(&["memset"]) }?;

@@ -3,7 +3,7 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
-use super::{Extents, Identity, MissingSymbol, Peer, Product, pool};
+use super::{Extents, Identity, Peer, Product, Unsupported, Weights, each_call, pool};
 
 /// As locked; a test holds it to the lockfile.
 pub(super) const VERSION: &str = "0.24.4";
@@ -21,11 +21,16 @@ impl Peer for Faer {
         }
     }
 
-    fn float_product(&self) -> Result<Product<f32, f32, f32>, MissingSymbol> {
+    fn float_product(
+        &self,
+        extents: Extents,
+        weights: Weights<'_, f32>,
+    ) -> Result<Product<f32, f32, f32>, Unsupported> {
+        each_call(weights)?;
         let threads = pool::threads();
-        Ok(Box::new(move |extents, a, b, c| {
+        let Extents { m, k, n } = extents;
+        Ok(Box::new(move |a, b, c| {
             extents.hold(a, b, c);
-            let Extents { m, k, n } = extents;
             let par = if threads == 1 { Par::Seq } else { Par::rayon(threads) };
             matmul(
                 MatMut::from_row_major_slice_mut(c, m, n),

@@ -1,6 +1,6 @@
 //! The crate `gemm`.
 
-use super::{Extents, Identity, MissingSymbol, Peer, Product, pool};
+use super::{Extents, Identity, Peer, Product, Unsupported, Weights, each_call, pool};
 
 /// As locked; a test holds it to the lockfile.
 pub(super) const VERSION: &str = "0.19.0";
@@ -18,11 +18,16 @@ impl Peer for Gemm {
         }
     }
 
-    fn float_product(&self) -> Result<Product<f32, f32, f32>, MissingSymbol> {
+    fn float_product(
+        &self,
+        extents: Extents,
+        weights: Weights<'_, f32>,
+    ) -> Result<Product<f32, f32, f32>, Unsupported> {
+        each_call(weights)?;
         let threads = pool::threads();
-        Ok(Box::new(move |extents, a, b, c| {
+        let Extents { m, k, n } = extents;
+        Ok(Box::new(move |a, b, c| {
             extents.hold(a, b, c);
-            let Extents { m, k, n } = extents;
             let parallelism =
                 if threads == 1 { gemm::Parallelism::None } else { gemm::Parallelism::Rayon(threads) };
             let [k_stride, n_stride] = [k, n].map(|extent| isize::try_from(extent).unwrap_or(isize::MAX));

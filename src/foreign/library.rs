@@ -31,15 +31,20 @@ pub struct Absent {
     pub tried: String,
 }
 
-/// A function that a library does not have.
+/// Something that a library does not do: it has no such function, or refuses the type or the size here.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct MissingSymbol(String);
+pub struct Unsupported(String);
 
-impl MissingSymbol {
+impl Unsupported {
     /// The library offers no such thing.
     pub(super) fn not_offered(what: &str) -> Self {
         Self(format!("the library offers no {}", what.trim_start_matches("a ").trim_start_matches("an ")))
+    }
+
+    /// The library was asked and refused, in these words.
+    pub(super) const fn refused(words: String) -> Self {
+        Self(words)
     }
 }
 
@@ -114,7 +119,7 @@ impl Library {
     /// # Safety
     /// `F` must be the type of a pointer to a function with the signature that the library's documentation gives for
     /// every one of these names.
-    pub(super) unsafe fn function<F: Copy + 'static>(&self, names: &[&str]) -> Result<F, MissingSymbol> {
+    pub(super) unsafe fn function<F: Copy + 'static>(&self, names: &[&str]) -> Result<F, Unsupported> {
         for name in names {
             // SAFETY: the caller vouches for the type.
             if let Ok(symbol) = unsafe { self.handle.get::<F>(name.as_bytes()) } {
@@ -122,7 +127,7 @@ impl Library {
             }
         }
         let file = self.path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        Err(MissingSymbol(format!("{file} has no {}", names.join(", no "))))
+        Err(Unsupported(format!("{file} has no {}", names.join(", no "))))
     }
 
     /// What a function without arguments that answers a C string says.

@@ -1,6 +1,6 @@
 //! The crate `matrixmultiply`.
 
-use super::{Extents, Identity, MissingSymbol, Peer, Product};
+use super::{Extents, Identity, Peer, Product, Unsupported, Weights, each_call};
 
 /// As locked; a test holds it to the lockfile.
 pub(super) const VERSION: &str = "0.3.11";
@@ -18,10 +18,15 @@ impl Peer for Matrixmultiply {
         }
     }
 
-    fn float_product(&self) -> Result<Product<f32, f32, f32>, MissingSymbol> {
-        Ok(Box::new(|extents, a, b, c| {
+    fn float_product(
+        &self,
+        extents: Extents,
+        weights: Weights<'_, f32>,
+    ) -> Result<Product<f32, f32, f32>, Unsupported> {
+        each_call(weights)?;
+        let Extents { m, k, n } = extents;
+        Ok(Box::new(move |a, b, c| {
             extents.hold(a, b, c);
-            let Extents { m, k, n } = extents;
             let [k_stride, n_stride] = [k, n].map(|extent| isize::try_from(extent).unwrap_or(isize::MAX));
             // SAFETY: the pointers are to m x k, k x n and m x n numbers, as held above, in rows of k, n and n.
             unsafe {

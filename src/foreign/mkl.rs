@@ -4,7 +4,10 @@ use std::ffi::{c_char, c_int};
 
 use super::library::Library;
 use super::search::{Search, mapped_files};
-use super::{Extents, Identity, MissingSymbol, OpenError, Peer, Product, cblas};
+use super::{Extents, Identity, OpenError, Peer, Product, Unsupported, Weights, cblas};
+
+mod bytes;
+mod packed;
 
 const SEARCH: Search = Search {
     variable: "PERFKIT_MKL_LIBRARY",
@@ -45,9 +48,8 @@ impl Mkl {
 
     /// The library of kernels that its first product had it load: `avx512` of `libmkl_avx512.so.2`. No function tells.
     fn kernels(&self) -> Option<String> {
-        let product = self.float_product().ok()?;
-        let extents = Extents { m: 16, k: 16, n: 16 };
-        product(extents, &[1.0; 256], &[1.0; 256], &mut [0.0; 256]);
+        let product = self.float_product(Extents { m: 16, k: 16, n: 16 }, Weights::EachCall).ok()?;
+        product(&[1.0; 256], &[1.0; 256], &mut [0.0; 256]);
         mapped_files().iter().find_map(|path| {
             let name = path.file_name()?.to_str()?.strip_prefix("libmkl_")?.split('.').next()?.to_owned();
             let of_processors = name.starts_with("avx") || name.starts_with("mc") || name == "def";
@@ -66,7 +68,41 @@ impl Peer for Mkl {
         }
     }
 
-    fn float_product(&self) -> Result<Product<f32, f32, f32>, MissingSymbol> {
-        cblas::float_product(self.0, &["cblas_sgemm"], &["cblas_sgemm_64"])
+    fn float_product(
+        &self,
+        extents: Extents,
+        weights: Weights<'_, f32>,
+    ) -> Result<Product<f32, f32, f32>, Unsupported> {
+        match weights {
+            Weights::EachCall => cblas::float_product(self.0, extents, &["cblas_sgemm"], &["cblas_sgemm_64"]),
+            Weights::PackedOnce(b) => packed::float_product(self.0, extents, b),
+        }
+    }
+
+    fn bf16_product(
+        &self,
+        extents: Extents,
+        weights: Weights<'_, u16>,
+    ) -> Result<Product<u16, u16, f32>, Unsupported> {
+        match weights {
+            Weights::EachCall => cblas::bf16_product(
+                self.0,
+                extents,
+                &["cblas_gemm_bf16bf16f32"],
+                &["cblas_gemm_bf16bf16f32_64"],
+            ),
+            Weights::PackedOnce(b) => packed::bf16_product(self.0, extents, b),
+        }
+    }
+
+    fn unsigned_byte_product(
+        &self,
+        extents: Extents,
+        weights: Weights<'_, i8>,
+    ) -> Result<Product<u8, i8, i32>, Unsupported> {
+        match weights {
+            Weights::EachCall => bytes::product(self.0, extents),
+            Weights::PackedOnce(b) => bytes::packed_product(self.0, extents, b),
+        }
     }
 }

@@ -13,6 +13,7 @@ mod faer;
 #[cfg(feature = "peer-gemm")]
 mod gemm;
 mod library;
+mod libxsmm;
 #[cfg(feature = "peer-matrixmultiply")]
 mod matrixmultiply;
 mod mkl;
@@ -24,7 +25,7 @@ mod python;
 mod search;
 mod simsimd;
 
-pub use library::{Absent, MissingSymbol, OpenError};
+pub use library::{Absent, OpenError, Unsupported};
 
 /// The extents of a matrix product: `C[m, n] = A[m, k] B[k, n]`, every matrix in rows without gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,10 +47,19 @@ impl Extents {
     }
 }
 
-/// A matrix product over rows.
-pub type Product<A, B, C> = Box<dyn Fn(Extents, &[A], &[B], &mut [C])>;
-/// The inner product of two vectors of one length.
-pub type Dot = Box<dyn Fn(&[f32], &[f32]) -> f64>;
+/// A matrix product over rows, of the extents that it was asked for. One whose B was packed before does not look at its B.
+pub type Product<A, B, C> = Box<dyn Fn(&[A], &[B], &mut [C])>;
+/// When B of a product is brought into the library's own layout.
+#[derive(Debug, Clone, Copy)]
+pub enum Weights<'b, B> {
+    /// By every call.
+    EachCall,
+    /// Once, here, as a program does whose weights never change.
+    PackedOnce(&'b [B]),
+}
+
+/// A measure of two vectors of one length.
+pub type Pair<T, R> = Box<dyn Fn(&[T], &[T]) -> R>;
 /// Copies one buffer onto another of the same length.
 pub type Copy = Box<dyn Fn(&[u8], &mut [u8])>;
 /// Fills a buffer with one byte.
@@ -76,43 +86,103 @@ pub trait Peer {
     ///
     /// # Errors
     /// The library has no such function.
-    fn float_product(&self) -> Result<Product<f32, f32, f32>, MissingSymbol> {
-        Err(MissingSymbol::not_offered("a product in single precision"))
+    fn float_product(
+        &self,
+        _: Extents,
+        weights: Weights<'_, f32>,
+    ) -> Result<Product<f32, f32, f32>, Unsupported> {
+        Err(no_product("a product in single precision", weights))
     }
     /// Unsigned bytes times signed bytes.
     ///
     /// # Errors
     /// The library has no such function.
-    fn unsigned_byte_product(&self) -> Result<Product<u8, i8, i32>, MissingSymbol> {
-        Err(MissingSymbol::not_offered("a product of u8 and s8"))
+    fn unsigned_byte_product(
+        &self,
+        _: Extents,
+        weights: Weights<'_, i8>,
+    ) -> Result<Product<u8, i8, i32>, Unsupported> {
+        Err(no_product("a product of u8 and s8", weights))
     }
     /// Signed bytes.
     ///
     /// # Errors
     /// The library has no such function.
-    fn signed_byte_product(&self) -> Result<Product<i8, i8, i32>, MissingSymbol> {
-        Err(MissingSymbol::not_offered("a product of s8 and s8"))
+    fn signed_byte_product(
+        &self,
+        _: Extents,
+        weights: Weights<'_, i8>,
+    ) -> Result<Product<i8, i8, i32>, Unsupported> {
+        Err(no_product("a product of s8 and s8", weights))
+    }
+    /// Bfloat16 numbers, as their bits, summed in single precision.
+    ///
+    /// # Errors
+    /// The library has no such function.
+    fn bf16_product(
+        &self,
+        _: Extents,
+        weights: Weights<'_, u16>,
+    ) -> Result<Product<u16, u16, f32>, Unsupported> {
+        Err(no_product("a product in bfloat16", weights))
     }
     /// Inner product in single precision.
     ///
     /// # Errors
     /// The library has no such function.
-    fn dot(&self) -> Result<Dot, MissingSymbol> {
-        Err(MissingSymbol::not_offered("an inner product"))
+    fn dot(&self) -> Result<Pair<f32, f64>, Unsupported> {
+        Err(Unsupported::not_offered("an inner product"))
+    }
+    /// Cosine in single precision.
+    ///
+    /// # Errors
+    /// The library has no such function.
+    fn cosine(&self) -> Result<Pair<f32, f64>, Unsupported> {
+        Err(Unsupported::not_offered("a cosine"))
+    }
+    /// Inner product of signed bytes.
+    ///
+    /// # Errors
+    /// The library has no such function.
+    fn byte_dot(&self) -> Result<Pair<i8, i32>, Unsupported> {
+        Err(Unsupported::not_offered("an inner product of bytes"))
+    }
+    /// The number of bits that differ.
+    ///
+    /// # Errors
+    /// The library has no such function.
+    fn hamming(&self) -> Result<Pair<u64, u64>, Unsupported> {
+        Err(Unsupported::not_offered("a Hamming distance"))
     }
     /// Copies bytes.
     ///
     /// # Errors
     /// The library has no such function.
-    fn copy(&self) -> Result<Copy, MissingSymbol> {
-        Err(MissingSymbol::not_offered("a copy"))
+    fn copy(&self) -> Result<Copy, Unsupported> {
+        Err(Unsupported::not_offered("a copy"))
     }
     /// Fills bytes.
     ///
     /// # Errors
     /// The library has no such function.
-    fn fill(&self) -> Result<Fill, MissingSymbol> {
-        Err(MissingSymbol::not_offered("a fill"))
+    fn fill(&self) -> Result<Fill, Unsupported> {
+        Err(Unsupported::not_offered("a fill"))
+    }
+}
+
+/// What a library without a product answers.
+fn no_product<B>(what: &str, weights: Weights<'_, B>) -> Unsupported {
+    match weights {
+        Weights::EachCall => Unsupported::not_offered(what),
+        Weights::PackedOnce(_) => Unsupported::not_offered(&format!("{what} with weights packed once")),
+    }
+}
+
+/// Refuses weights that are packed once, for a library that packs by each call alone.
+fn each_call<B>(weights: Weights<'_, B>) -> Result<(), Unsupported> {
+    match weights {
+        Weights::EachCall => Ok(()),
+        Weights::PackedOnce(_) => Err(no_product("a product", weights)),
     }
 }
 
@@ -130,6 +200,7 @@ pub static PEERS: &[Row] = &[
     Row { name: "mkl", open: mkl::open },
     Row { name: "blis", open: blis::open },
     Row { name: "onednn", open: onednn::open },
+    Row { name: "libxsmm", open: libxsmm::open },
     Row { name: "simsimd", open: simsimd::open },
     Row { name: "numkong", open: simsimd::open_numkong },
     Row { name: "libc", open: c_library::open },

@@ -1,10 +1,13 @@
-//! oneDNN, by the matrix products of its C interface.
+//! oneDNN, by the matrix products of its C interface: the functions that take matrices as they lie, and the matmul
+//! primitive.
 
 use std::ffi::{c_char, c_int, c_uint};
 
 use super::library::Library;
 use super::search::Search;
-use super::{Extents, Identity, MissingSymbol, OpenError, Peer, Product};
+use super::{Extents, Identity, OpenError, Peer, Product, Unsupported, Weights};
+
+mod matmul;
 
 const SEARCH: Search = Search {
     variable: "PERFKIT_ONEDNN_LIBRARY",
@@ -106,15 +109,20 @@ impl Onednn {
         Some(known.map_or_else(|| format!("instruction set {isa:#x}"), |(_, name)| (*name).to_owned()))
     }
 
-    fn byte_product<A: Default + Copy + 'static>(
+    fn byte_product<A: Default + matmul::Element>(
         &self,
         name: &str,
-    ) -> Result<Product<A, i8, i32>, MissingSymbol> {
+        extents: Extents,
+        weights: Weights<'_, i8>,
+    ) -> Result<Product<A, i8, i32>, Unsupported> {
+        if let Weights::PackedOnce(_) = weights {
+            return matmul::product(self.0, extents, weights);
+        }
         // SAFETY: the two callers name functions of this signature.
         let gemm = unsafe { self.0.function::<ByteGemm<A>>(&[name]) }?;
-        Ok(Box::new(move |extents, a, b, c| {
+        let [m, k, n] = wide(extents);
+        Ok(Box::new(move |a, b, c| {
             extents.hold(a, b, c);
-            let [m, k, n] = wide(extents);
             let zero = A::default();
             let offset = 0_i32;
             // SAFETY: the pointers are to m x k, k x n and m x n numbers, as held above, and to one offset.
@@ -154,12 +162,19 @@ impl Peer for Onednn {
         }
     }
 
-    fn float_product(&self) -> Result<Product<f32, f32, f32>, MissingSymbol> {
+    fn float_product(
+        &self,
+        extents: Extents,
+        weights: Weights<'_, f32>,
+    ) -> Result<Product<f32, f32, f32>, Unsupported> {
+        if let Weights::PackedOnce(_) = weights {
+            return matmul::product(self.0, extents, weights);
+        }
         // SAFETY: `dnnl_status_t dnnl_sgemm(char, char, dnnl_dim_t, ...)` has this signature.
         let sgemm = unsafe { self.0.function::<Sgemm>(&["dnnl_sgemm"]) }?;
-        Ok(Box::new(move |extents, a, b, c| {
+        let [m, k, n] = wide(extents);
+        Ok(Box::new(move |a, b, c| {
             extents.hold(a, b, c);
-            let [m, k, n] = wide(extents);
             // SAFETY: the pointers are to m x k, k x n and m x n numbers, as held above, in rows of k, n and n.
             let status =
                 unsafe { sgemm(N, N, m, n, k, 1.0, a.as_ptr(), k, b.as_ptr(), n, 0.0, c.as_mut_ptr(), n) };
@@ -167,12 +182,29 @@ impl Peer for Onednn {
         }))
     }
 
-    fn unsigned_byte_product(&self) -> Result<Product<u8, i8, i32>, MissingSymbol> {
-        self.byte_product("dnnl_gemm_u8s8s32")
+    /// By the primitive in both cases: there is no function that takes matrices as they lie.
+    fn bf16_product(
+        &self,
+        extents: Extents,
+        weights: Weights<'_, u16>,
+    ) -> Result<Product<u16, u16, f32>, Unsupported> {
+        matmul::product(self.0, extents, weights)
     }
 
-    fn signed_byte_product(&self) -> Result<Product<i8, i8, i32>, MissingSymbol> {
-        self.byte_product("dnnl_gemm_s8s8s32")
+    fn unsigned_byte_product(
+        &self,
+        extents: Extents,
+        weights: Weights<'_, i8>,
+    ) -> Result<Product<u8, i8, i32>, Unsupported> {
+        self.byte_product("dnnl_gemm_u8s8s32", extents, weights)
+    }
+
+    fn signed_byte_product(
+        &self,
+        extents: Extents,
+        weights: Weights<'_, i8>,
+    ) -> Result<Product<i8, i8, i32>, Unsupported> {
+        self.byte_product("dnnl_gemm_s8s8s32", extents, weights)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::library::Library;
 use super::search::Search;
-use super::{Identity, MissingSymbol, OpenError, Peer, Product, cblas};
+use super::{Extents, Identity, OpenError, Peer, Product, Unsupported, Weights, cblas, each_call};
 
 const SEARCH: Search = Search {
     variable: "PERFKIT_OPENBLAS_LIBRARY",
@@ -49,11 +49,32 @@ impl Peer for Openblas {
         }
     }
 
-    fn float_product(&self) -> Result<Product<f32, f32, f32>, MissingSymbol> {
+    fn float_product(
+        &self,
+        extents: Extents,
+        weights: Weights<'_, f32>,
+    ) -> Result<Product<f32, f32, f32>, Unsupported> {
+        each_call(weights)?;
         cblas::float_product(
             self.0,
+            extents,
             &["cblas_sgemm", "scipy_cblas_sgemm"],
             &["cblas_sgemm64_", "scipy_cblas_sgemm64_"],
+        )
+    }
+
+    /// Only in builds with `BUILD_BFLOAT16`.
+    fn bf16_product(
+        &self,
+        extents: Extents,
+        weights: Weights<'_, u16>,
+    ) -> Result<Product<u16, u16, f32>, Unsupported> {
+        each_call(weights)?;
+        cblas::bf16_product(
+            self.0,
+            extents,
+            &["cblas_sbgemm", "scipy_cblas_sbgemm"],
+            &["cblas_sbgemm64_", "scipy_cblas_sbgemm64_"],
         )
     }
 }

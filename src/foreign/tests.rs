@@ -25,7 +25,8 @@ fn the_c_library_copies_and_fills() {
     assert_eq!(from, to);
     libc.fill().unwrap()(3, &mut to);
     assert!(to.iter().all(|&byte| byte == 3));
-    let why = libc.float_product().map(|_| ()).unwrap_err().to_string();
+    let extents = Extents { m: 2, k: 2, n: 2 };
+    let why = libc.float_product(extents, Weights::EachCall).map(drop).unwrap_err().to_string();
     assert!(why.contains("offers no"), "{why}");
 }
 
@@ -44,9 +45,10 @@ fn the_crates_are_of_the_versions_that_they_say_and_multiply() {
     {
         assert!(lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n")), "{name}");
         let mut c = [f32::NAN; 4];
-        let product = open(name).unwrap().float_product().unwrap();
-        product(
-            Extents { m: 2, k: 3, n: 2 },
+        let peer = open(name).unwrap();
+        let extents = Extents { m: 2, k: 3, n: 2 };
+        assert!(peer.float_product(extents, Weights::PackedOnce(&[0.0; 6])).is_err(), "{name}");
+        peer.float_product(extents, Weights::EachCall).unwrap()(
             &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
             &[1.0, 0.0, 0.0, 1.0, 1.0, 1.0],
             &mut c,

@@ -7,6 +7,7 @@
 
 mod bits;
 mod bytes;
+mod many;
 mod number;
 mod pairs;
 mod reference;
@@ -14,13 +15,14 @@ mod rows;
 mod top;
 
 pub use bits::{
-    hamming, hamming_pairs, hamming_top, jaccard, jaccard_pairs, plain_hamming_pairs, plain_jaccard_pairs,
-    reference_hamming_pairs, reference_jaccard_pairs, table_hamming_pairs,
+    hamming, hamming_pairs, hamming_top, jaccard, jaccard_pairs, jaccard_top, plain_hamming_pairs,
+    plain_jaccard_pairs, reference_hamming_pairs, reference_jaccard_pairs, table_hamming_pairs,
 };
 pub use bytes::{
-    LONGEST_BYTES, Sum, cosine_i8_pairs, dot_i8, dot_i8_rows, dot_i8_top, i8_pairs, plain_cosine_i8_pairs,
-    plain_i8_pairs, reference_cosine_i8_pairs, reference_i8_pairs,
+    LONGEST_BYTES, Sum, cosine_i8_pairs, cosine_i8_rows, dot_i8, dot_i8_rows, dot_i8_top, i8_pairs, i8_rows,
+    plain_cosine_i8_pairs, plain_i8_pairs, reference_cosine_i8_pairs, reference_i8_pairs,
 };
+pub use many::{NO_ROW, QUERIES_AT_ONCE, dot_many_top, dot_many_top_i8};
 pub use number::{Bf16, F16, F32, Number};
 pub use pairs::{cosine, dot, pairs, pairs_of, squared_l2};
 pub use reference::{plain_pairs, reference_pairs, scalar_dot_pairs};

@@ -22,7 +22,11 @@ PACKAGES = {
     "mkl": "lib/libmkl_rt.so*",
     "onednn": "lib/libdnnl.so*",
 }
-SYSTEM = {"blis": ("libblis.so.4", "libblis4-pthread")}
+# Libraries of the system's own packages, fetched into the folder where the loader has none: what the loader knows them by, the
+# package, and the file in it.
+SYSTEM = {"blis": ("libblis.so.4", "libblis4-pthread", "usr/lib/*/blis-pthread/libblis.so.4")}
+# A static library alone is packaged; a shared one is linked from it.
+LIBXSMM = "libxsmm-dev"
 CRATES = ["gemm", "matrixmultiply", "faer"]
 
 
@@ -40,18 +44,73 @@ def install():
     return python
 
 
-def build_simsimd(python):
-    """SimSIMD's shared library, from the sources of its package: the module in its wheel loads into Python alone."""
-    target = os.path.join(FOLDER, "lib", f"libsimsimd-{SIMSIMD}.so")
-    if os.path.exists(target):
+def sources_of(python, package, version):
+    """The unpacked sources of a package: the module in a wheel loads into Python alone."""
+    folder = os.path.join(FOLDER, "sources")
+    root = os.path.join(folder, f"{package}-{version}")
+    if not os.path.isdir(root):
+        run(python, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "-d", folder, f"{package}=={version}")
+        with tarfile.open(os.path.join(folder, f"{package}-{version}.tar.gz")) as archive:
+            archive.extractall(folder, filter="data")
+    return root
+
+
+def build(target, make):
+    """A shared library that is made once; none where that fails, which `absent` names."""
+    try:
+        if not os.path.exists(target):
+            make(target)
         return target
-    sources = os.path.join(FOLDER, "sources")
-    run(python, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "-d", sources, f"simsimd=={SIMSIMD}")
-    with tarfile.open(os.path.join(sources, f"simsimd-{SIMSIMD}.tar.gz")) as archive:
-        archive.extractall(sources, filter="data")
-    root = os.path.join(sources, f"simsimd-{SIMSIMD}")
-    run("cc", "-O3", "-shared", "-fPIC", "-DSIMSIMD_DYNAMIC_DISPATCH=1", f"-I{root}/include", f"{root}/c/lib.c", "-o", target, "-lm")
-    return target
+    except (OSError, subprocess.CalledProcessError, tarfile.TarError, IndexError) as error:
+        print(f"{os.path.basename(target)}: {error}", file=sys.stderr)
+        return ""
+
+
+def build_simsimd(python):
+    def make(target):
+        root = sources_of(python, "simsimd", SIMSIMD)
+        run("cc", "-O3", "-shared", "-fPIC", "-DSIMSIMD_DYNAMIC_DISPATCH=1", f"-I{root}/include", f"{root}/c/lib.c", "-o", target, "-lm")
+
+    return build(os.path.join(FOLDER, "lib", f"libsimsimd-{SIMSIMD}.so"), make)
+
+
+def unpacked(package):
+    """A package of the system below the folder, which needs no rights to install it."""
+    folder = os.path.join(FOLDER, "packages", package)
+    if not os.path.isdir(folder):
+        os.makedirs(os.path.dirname(folder), exist_ok=True)
+        run("apt-get", "download", package, cwd=os.path.dirname(folder))
+        archive = sorted(glob.glob(f"{folder}_*.deb"))[-1]
+        run("dpkg-deb", "-x", archive, folder)
+    return folder
+
+
+def build_libxsmm():
+    def make(target):
+        installed = glob.glob("/usr/lib/libxsmm.a") + glob.glob("/usr/lib/*/libxsmm.a")
+        archive = (installed or glob.glob(os.path.join(unpacked(LIBXSMM), "usr/lib/libxsmm.a")))[0]
+        # What it would have of a BLAS, it has in a library of its own that needs none.
+        parts = [archive, archive.replace("libxsmm.a", "libxsmmnoblas.a")]
+        run("cc", "-shared", "-o", target, "-Wl,--whole-archive", *parts, "-Wl,--no-whole-archive", "-lpthread", "-lrt", "-ldl", "-lm")
+
+    known = glob.glob(os.path.join(FOLDER, "lib", "libxsmm-*.so"))
+    if known:
+        return known[0]
+    listed = subprocess.run(["apt-cache", "policy", LIBXSMM], capture_output=True, text=True, check=False).stdout
+    version = next((line.split()[1].split("-")[0] for line in listed.splitlines() if "Candidate:" in line), "unknown")
+    return build(os.path.join(FOLDER, "lib", f"libxsmm-{version}.so"), make)
+
+
+def system_library(name):
+    """Where a library of the system's packages lies that the loader does not know; none where it does."""
+    library, package, pattern = SYSTEM[name]
+    if library in subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=False).stdout:
+        return None
+    try:
+        return next(iter(glob.glob(os.path.join(unpacked(package), pattern))), "")
+    except (OSError, subprocess.CalledProcessError, IndexError) as error:
+        print(f"{package}: {error}", file=sys.stderr)
+        return ""
 
 
 def absent(environment):
@@ -60,12 +119,15 @@ def absent(environment):
     for name, pattern in PACKAGES.items():
         if not glob.glob(os.path.join(FOLDER, pattern)):
             missing.append((name, "its package is in requirements.txt, but brought no library"))
-    if not os.path.exists(environment.get("PERFKIT_SIMSIMD_LIBRARY", "")):
-        missing.append(("simsimd", f"neither the sources of simsimd {SIMSIMD} nor a C compiler may be missing"))
-    known = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True).stdout
-    for name, (library, package) in SYSTEM.items():
-        if library not in known and f"PERFKIT_{name.upper()}_LIBRARY" not in environment:
-            missing.append((name, f"install {package}, or name the library in PERFKIT_{name.upper()}_LIBRARY"))
+    built = {
+        "simsimd": f"neither the sources of simsimd {SIMSIMD} nor a C compiler may be missing",
+        "libxsmm": f"neither the package {LIBXSMM} nor a C compiler may be missing",
+        "blis": f"install {SYSTEM['blis'][1]}, or name the library in PERFKIT_BLIS_LIBRARY",
+    }
+    for name, remedy in built.items():
+        path = environment.get(f"PERFKIT_{name.upper()}_LIBRARY")
+        if path is not None and not os.path.exists(path):
+            missing.append((name, remedy))
     return missing
 
 
@@ -88,8 +150,17 @@ def main():
     python = install()
     environment = dict(os.environ)
     environment["PATH"] = os.path.dirname(python) + os.pathsep + environment["PATH"]
-    if "simsimd" not in options.without:
-        environment["PERFKIT_SIMSIMD_LIBRARY"] = build_simsimd(python)
+    makers = {
+        "simsimd": lambda: build_simsimd(python),
+        "libxsmm": build_libxsmm,
+        "blis": lambda: system_library("blis"),
+    }
+    for name, make in makers.items():
+        variable = f"PERFKIT_{name.upper()}_LIBRARY"
+        if name not in options.without and variable not in environment:
+            path = make()
+            if path is not None:
+                environment[variable] = path
     missing = [row for row in absent(environment) + missing_crates(perfkit, environment) if row[0] not in options.without]
     if missing:
         sys.exit("\n".join(["absent:"] + [f"  {name}: {remedy}" for name, remedy in missing]))

@@ -29,21 +29,17 @@ pub(super) fn dispatch(document: &Document) -> Option<Advice> {
     };
     let mut others: Vec<&str> =
         gains.iter().map(|f| &*f.library).filter(|name| *name != best.library).collect();
-    others.dedup();
+    let mut named = std::collections::BTreeSet::new();
+    others.retain(|name| named.insert(*name));
     let others = if others.is_empty() {
         String::new()
     } else {
         format!("; other libraries that gain by theirs: {}", others.join(", "))
     };
     Some(Advice {
-        action: format!(
-            "set {} for programs that use {} {}",
-            remedy.settings.as_deref().unwrap_or(&remedy.case.implementation),
-            best.library,
-            best.version
-        ),
+        action: format!("{} for programs that use {} {}", remedy.remedy(), best.library, best.version),
         why: format!(
-            "as installed it runs {}{}{}; set so, {} as fast{}{}{others}",
+            "as installed it runs {}{}{}; so, {} as fast{}{}{others}",
             installed.case.benchmark,
             kernels(&installed.dispatched),
             share(installed.fraction_of_peak),

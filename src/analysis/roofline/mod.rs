@@ -18,8 +18,8 @@ use crate::document::{Case, Document, Measurement};
 use crate::stats;
 
 pub use kinds::{KindCeiling, OnKind, kinds};
+pub(super) use levels::peak_of;
 pub use levels::{Level, Pattern, Wanted, is_roof, level_of, peak_precision, wanted_ceilings};
-pub(super) use levels::{peak_of, roof_tier};
 pub use physics::rejected_ceilings;
 pub use place::{passed_ceilings, place};
 

@@ -41,9 +41,9 @@ impl Library {
     /// Its case for a piece of work; `None` where it does not do it.
     #[must_use]
     pub fn case(&self, mode: &Mode, work: &Case) -> Option<Case> {
-        let does = self.work.iter().any(|(benchmark, _)| *benchmark == work.benchmark);
+        let does = self.work.iter().any(|row| row.benchmark == work.benchmark && row.takes(&work.shape));
         let threads = work.threads.get() == 1 || self.parallel(&work.benchmark);
-        (does && threads).then(|| Case {
+        (does && threads && work.threads.get() >= mode.least_threads).then(|| Case {
             implementation: format!("{}-{}", self.name, mode.name),
             tier: CaseTier::Peer,
             ..work.clone()
@@ -75,13 +75,24 @@ impl From<OpenError> for PrepareError {
     }
 }
 
-/// What a library says of itself in this process and its environment, for a document; with the whole path of its file,
-/// which does not belong there.
+/// What a library says of itself in this process and its environment.
+#[derive(Debug, Clone)]
+pub struct Identified {
+    /// For a document.
+    pub peer: Peer,
+    /// The whole path of its file, which does not belong there.
+    pub path: Option<String>,
+    /// Benchmarks that other builds of it do and this one does not, with the reason.
+    pub lacks: Vec<(String, String)>,
+}
+
+/// Loads a library and asks it who it is, and what its build or this CPU leave out.
 ///
 /// # Errors
 /// It is not here, or cannot be loaded.
-pub fn identify(library: &Library, mode: &Mode) -> Result<(Peer, Option<String>), PrepareError> {
-    let identity = foreign::open(library.name)?.identity();
+pub fn identify(library: &Library, mode: &Mode) -> Result<Identified, PrepareError> {
+    let opened = foreign::open(library.name)?;
+    let identity = opened.identity();
     let name = identity.path.as_ref().and_then(|path| path.file_name());
     let peer = Peer {
         library: library.name.to_owned(),
@@ -91,27 +102,38 @@ pub fn identify(library: &Library, mode: &Mode) -> Result<(Peer, Option<String>)
         file: name.map(|name| name.to_string_lossy().into_owned()),
         found_by: Some(identity.found_by),
         settings: mode.settings_text(),
+        practice: mode.practice.map(str::to_owned),
     };
-    Ok((peer, identity.path.map(|path| path.display().to_string())))
+    let lacks = library.work.iter().filter_map(|work| work.lack(&*opened, mode)).collect();
+    Ok(Identified { peer, path: identity.path.map(|path| path.display().to_string()), lacks })
 }
 
 /// What a library can do, as benchmarks to serve.
 #[must_use]
 pub fn benchmarks(library: &'static Library) -> Vec<PeerBenchmark> {
-    library.work.iter().map(|&(id, prepare)| PeerBenchmark { library, id, prepare }).collect()
+    library.work.iter().map(|work| PeerBenchmark { library, work }).collect()
 }
 
 /// A benchmark of ours, done by a library.
 #[derive(Debug, Clone, Copy)]
 pub struct PeerBenchmark {
     library: &'static Library,
-    id: &'static str,
-    prepare: work::Prepare,
+    work: &'static work::Work,
+}
+
+impl PeerBenchmark {
+    /// The mode that a case's implementation names.
+    fn mode(&self, case: &Case) -> Result<&'static Mode, PrepareError> {
+        let Library { name, modes, .. } = self.library;
+        let mode = case.implementation.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'));
+        let known = modes.iter().find(|known| mode == Some(known.name));
+        known.ok_or_else(|| PrepareError::Failed(format!("{case}: {name} has no such mode")))
+    }
 }
 
 impl Benchmark for PeerBenchmark {
     fn id(&self) -> &str {
-        self.id
+        self.work.benchmark
     }
 
     fn card(&self) -> Card {
@@ -124,15 +146,16 @@ impl Benchmark for PeerBenchmark {
     }
 
     fn cost(&self, shape: &Shape) -> Option<Cost> {
-        super::find(self.id)?.cost(shape)
+        super::find(self.work.benchmark)?.cost(shape)
     }
 
     fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {
         let cost = self
             .cost(&case.shape)
             .ok_or_else(|| PrepareError::Failed(format!("{case}: the benchmark does not take this shape")))?;
+        let mode = self.mode(case)?;
         let peer = foreign::open(self.library.name)?;
-        (self.prepare)(&*peer, case, &cost, resources.seed)
+        (self.work.prepare)(&work::Job { peer: &*peer, mode, case, cost: &cost, seed: resources.seed })
     }
 }
 

@@ -60,7 +60,8 @@ fn the_c_library_does_the_work_of_our_shapes_and_is_checked() {
         workload.output().alter(8191 / 2);
         assert!(workload.check().is_err(), "{case}");
     }
-    let (peer, path) = identify(libc, &libc.modes[0]).unwrap();
+    let Identified { peer, path, lacks } = identify(libc, &libc.modes[0]).unwrap();
+    assert!(lacks.is_empty());
     assert_eq!((&*peer.library, &*peer.mode), ("libc", AS_INSTALLED));
     assert!(path.unwrap().ends_with(peer.file.as_deref().unwrap()));
 }

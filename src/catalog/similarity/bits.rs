@@ -1,7 +1,7 @@
-//! Packed bits: Hamming distances and Jaccard similarities of pairs in L1, scans, and the nearest rows of one.
+//! Packed bits: Hamming distances of pairs in L1, scans, and the nearest rows of one.
 
 use super::super::inputs::{self, counts, fitting_counts};
-use super::super::prepared::{FloatWork, Tolerance, WordWork};
+use super::super::prepared::WordWork;
 use super::super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading};
 use super::top::{BEST, TopWork};
 use super::{BYTES_OF_BOTH_SIDES, PLAIN, rows_beyond_caches, side};
@@ -11,7 +11,7 @@ use crate::simd::Tier;
 use crate::tensor::AlignedBuffer;
 use crate::workload::Workload;
 
-const COUNTED: Implementation = Implementation::vector(
+pub(super) const COUNTED: Implementation = Implementation::vector(
     "counted",
     "the tier's way to count bits, or the CPU's instruction for it where it has one besides the tier",
 );
@@ -26,7 +26,7 @@ const TABLE: Implementation = Implementation {
 const BIT_VECTORS: usize = 16;
 
 /// Words for vectors of so many bits; what is left of the last word is zero.
-fn packed(vectors: usize, bits: usize, seed: u64) -> AlignedBuffer<u64> {
+pub(super) fn packed(vectors: usize, bits: usize, seed: u64) -> AlignedBuffer<u64> {
     let words = bits.div_ceil(64);
     let mut packed = inputs::words(vectors * words, seed);
     for row in packed.chunks_exact_mut(words) {
@@ -82,7 +82,7 @@ fn hamming_work(
 pub(super) struct Hamming;
 
 impl Hamming {
-    fn side(bits: usize) -> usize {
+    pub(super) fn side(bits: usize) -> usize {
         side(8 * bits.div_ceil(64), BIT_VECTORS)
     }
 }
@@ -206,54 +206,6 @@ impl Benchmark for HammingTop {
                     similarity::hamming_top(tier, &query, &table, hits).unwrap_or(0)
                 }))
             }
-            _ => return Err(inputs::no_such_implementation(case)),
-        })
-    }
-}
-
-/// Jaccard similarities between sets as a number of bits.
-pub(super) struct Jaccard;
-
-impl Benchmark for Jaccard {
-    fn id(&self) -> &str {
-        "similarity/jaccard-bits"
-    }
-    fn card(&self) -> Card {
-        Card {
-            about: "The bits that two packed vectors in L1 share, over those that either has; many pairs a run.",
-            formula: "S^2 pairs of W = ceil(B/64) words, S = min(16, max(1, floor(1536 / W))); a pair: 6 W + 2 operations, \
-                      reads 16 W bytes, writes 4",
-            implementations: const { &[PLAIN, COUNTED] },
-        }
-    }
-    fn shapes(&self, machine: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
-        Hamming.shapes(machine, extensiveness)
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "counts are below 2^36")]
-    fn cost(&self, shape: &Shape) -> Option<Cost> {
-        let [bits] = counts(shape)?;
-        let (side, words) = (Hamming::side(bits), bits.div_ceil(64));
-        // An "and", an exclusive or, two counts and two additions a word; an addition and a quotient a pair.
-        let operations = (6 * words + 2) as f64;
-        Some(super::pairs::pairs_cost(side, 8 * words, operations))
-    }
-
-    fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {
-        let [bits] = fitting_counts(&case.shape, &resources.machine, |[b]| b.max(BYTES_OF_BOTH_SIDES))?;
-        let (tier, words, side) = (inputs::tier(case)?, bits.div_ceil(64), Hamming::side(bits));
-        let (left, right) = (packed(side, bits, resources.seed), packed(side, bits, resources.seed ^ 1));
-        let reference = similarity::reference_jaccard_pairs(&left, &right, words);
-        // One rounded quotient of two exact counts.
-        let tolerance = Tolerance { relative: 1e-7, absolute: 0.0 };
-        Ok(match &*case.implementation {
-            "plain" => Box::new(FloatWork::new(reference, tolerance, move |out| {
-                similarity::plain_jaccard_pairs(&left, &right, words, out);
-            })),
-            "counted" => Box::new(FloatWork::new(reference, tolerance, move |out| {
-                // Tested above; and an output that is not written fails the check.
-                let _ = similarity::jaccard_pairs(tier, &left, &right, words, out);
-            })),
             _ => return Err(inputs::no_such_implementation(case)),
         })
     }

@@ -4,7 +4,7 @@ use super::super::inputs::{self, counts, fitting_counts};
 use super::super::prepared::{FloatWork, IntegerWork, Tolerance};
 use super::super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading};
 use super::pairs::{VECTORS_OF_A_SIDE, flops, pairs_cost, widths};
-use super::rows::{Answer, scan_cost, tables};
+use super::rows::{Answer, cached_tables, row_flops, scan_cost, tables};
 use super::top::TopWork;
 use super::{BYTES_OF_BOTH_SIDES, PLAIN, side};
 use crate::document::{Case, Cost, Machine, Shape};
@@ -65,11 +65,7 @@ impl Benchmark for BytePairs {
             inputs::signed_bytes(side * width, resources.seed),
             inputs::signed_bytes(side * width, resources.seed ^ 1),
         );
-        let sum = match self.measure {
-            Measure::Dot => Some(Sum::Dot),
-            Measure::SquaredL2 => Some(Sum::SquaredL2),
-            Measure::Cosine => None,
-        };
+        let sum = self.measure.sum();
         // The tier is tested above; and an output that is not written fails the check.
         Ok(match (&*case.implementation, sum) {
             ("plain", Some(sum)) => {
@@ -107,6 +103,7 @@ pub(super) struct ByteRows {
     pub(super) id: &'static str,
     pub(super) about: &'static str,
     pub(super) formula: &'static str,
+    pub(super) measure: Measure,
     pub(super) answer: Answer,
 }
 
@@ -118,12 +115,15 @@ impl Benchmark for ByteRows {
         Card { about: self.about, formula: self.formula, implementations: const { &[PLAIN, FOUR_ROWS] } }
     }
     fn shapes(&self, machine: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
-        tables(machine, extensiveness, 1)
+        match self.measure {
+            Measure::Dot => tables(machine, extensiveness, 1),
+            Measure::Cosine | Measure::SquaredL2 => cached_tables(extensiveness, 1),
+        }
     }
 
     fn cost(&self, shape: &Shape) -> Option<Cost> {
         let [rows, width] = short_enough(shape)?;
-        Some(scan_cost(rows, width, flops(Measure::Dot, width), self.answer))
+        Some(scan_cost(rows, width, row_flops(self.measure, width), self.answer))
     }
 
     fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {
@@ -131,29 +131,53 @@ impl Benchmark for ByteRows {
         let tier = inputs::tier(case)?;
         let query = inputs::signed_bytes(width, resources.seed);
         let table = inputs::signed_bytes(rows * width, resources.seed ^ 1);
-        let reference = similarity::reference_i8_pairs(Sum::Dot, &query, &table, width);
+        let Some(sum) = self.measure.sum() else { return cosines(case, tier, query, table, width) };
+        let reference = similarity::reference_i8_pairs(sum, &query, &table, width);
+        let best = if sum == Sum::SquaredL2 { Best::Smallest } else { Best::Largest };
         let as_floats = || reference.iter().map(|&score| f64::from(score)).collect();
-        // Tested above; and an output that is not written fails the check.
+        // The tier is tested above; and an output that is not written, or no hit, is no right answer.
         Ok(match (&*case.implementation, self.answer) {
             ("plain", Answer::Scores) => Box::new(IntegerWork::new(reference, move |out| {
-                similarity::plain_i8_pairs(Sum::Dot, &query, &table, width, out);
+                similarity::plain_i8_pairs(sum, &query, &table, width, out);
             })),
             ("four-rows", Answer::Scores) => Box::new(IntegerWork::new(reference, move |out| {
-                let _ = similarity::dot_i8_rows(tier, &query, &table, out);
+                let _ = similarity::i8_rows(tier, sum, &query, &table, out);
             })),
             ("plain", Answer::Best) => {
                 let mut scores = AlignedBuffer::from_fn(rows, |_| 0_i32);
-                Box::new(TopWork::new(as_floats(), Best::Largest, 0.0, move |hits| {
-                    similarity::plain_i8_pairs(Sum::Dot, &query, &table, width, &mut scores);
-                    similarity::plain_top(&scores, Best::Largest, hits)
+                Box::new(TopWork::new(as_floats(), best, 0.0, move |hits| {
+                    similarity::plain_i8_pairs(sum, &query, &table, width, &mut scores);
+                    similarity::plain_top(&scores, best, hits)
                 }))
             }
-            ("four-rows", Answer::Best) => {
-                Box::new(TopWork::new(as_floats(), Best::Largest, 0.0, move |hits: &mut [Hit<i32>]| {
+            ("four-rows", Answer::Best) if sum == Sum::Dot => {
+                Box::new(TopWork::new(as_floats(), best, 0.0, move |hits: &mut [Hit<i32>]| {
                     similarity::dot_i8_top(tier, &query, &table, hits).unwrap_or(0)
                 }))
             }
             _ => return Err(inputs::no_such_implementation(case)),
         })
     }
+}
+
+/// The scan of cosines, whose answers are floats.
+fn cosines(
+    case: &Case,
+    tier: Tier,
+    query: AlignedBuffer<i8>,
+    table: AlignedBuffer<i8>,
+    width: usize,
+) -> Result<Box<dyn Workload>, PrepareError> {
+    let reference = similarity::reference_cosine_i8_pairs(&query, &table, width);
+    // One rounding to single precision of a double-precision quotient of exact sums.
+    let tolerance = Tolerance { relative: 1e-7, absolute: 0.0 };
+    Ok(match &*case.implementation {
+        "plain" => Box::new(FloatWork::new(reference, tolerance, move |out| {
+            similarity::plain_cosine_i8_pairs(&query, &table, width, out);
+        })),
+        "four-rows" => Box::new(FloatWork::new(reference, tolerance, move |out| {
+            let _ = similarity::cosine_i8_rows(tier, &query, &table, out);
+        })),
+        _ => return Err(inputs::no_such_implementation(case)),
+    })
 }

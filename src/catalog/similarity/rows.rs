@@ -1,15 +1,13 @@
-//! Scans of rows of floats, with every score or the best ten; and many queries against many rows.
+//! Scans of rows of floats, with every score or the best ten.
 
 use super::super::inputs::{self, counts, fitting_counts};
 use super::super::prepared::FloatWork;
-use super::super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading};
+use super::super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources};
 use super::pairs::flops;
 use super::top::{BEST, TopWork};
 use super::{PLAIN, rows_beyond_caches, tolerance};
 use crate::document::{Case, Cost, Machine, Shape};
-use crate::kernels::matmul::{self, Layout, PackedMatrix};
-use crate::kernels::similarity::{self, Best, F32, Hit, Measure, Number};
-use crate::simd::Tier;
+use crate::kernels::similarity::{self, Best, Hit, Measure, Number};
 use crate::tensor::AlignedBuffer;
 use crate::workload::Workload;
 
@@ -38,6 +36,16 @@ pub(super) struct Rows<N: Number> {
     pub(super) numbers: fn(usize, u64) -> AlignedBuffer<N::Stored>,
 }
 
+/// Tables that caches hold: for measures and types whose scans of more are those of others, held up by memory alike.
+pub(super) fn cached_tables(extensiveness: Extensiveness, number_bytes: usize) -> Vec<Shape> {
+    let rows = |rows: usize| rows * 4 / number_bytes;
+    let shapes: &[[usize; 2]] = match extensiveness {
+        Extensiveness::Quick | Extensiveness::Default => &[[rows(400), 384]],
+        Extensiveness::Full => &[[rows(400), 384], [rows(5460), 384]],
+    };
+    shapes.iter().map(|shape| Shape::new(shape)).collect()
+}
+
 /// Tables of rows of `row_bytes(columns)`: in L2, and beyond the caches.
 pub(super) fn tables(machine: &Machine, extensiveness: Extensiveness, number_bytes: usize) -> Vec<Shape> {
     // As many bytes whatever the type.
@@ -52,6 +60,15 @@ pub(super) fn tables(machine: &Machine, extensiveness: Extensiveness, number_byt
         }
     };
     shapes.iter().map(|shape| Shape::new(shape)).collect()
+}
+
+/// Operations of a measure of a row: those of a pair, less what is known of the query before.
+#[expect(clippy::cast_precision_loss, reason = "counts are below 2^36")]
+pub(super) fn row_flops(measure: Measure, width: usize) -> f64 {
+    match measure {
+        Measure::Dot | Measure::SquaredL2 => flops(measure, width),
+        Measure::Cosine => flops(measure, width) - 2.0 * width as f64,
+    }
 }
 
 /// The cost of a scan of `rows` rows, each of which takes `flops` operations.
@@ -75,18 +92,17 @@ impl<N: Number> Benchmark for Rows<N> {
     }
 
     fn shapes(&self, machine: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
-        tables(machine, extensiveness, size_of::<N::Stored>())
+        let number_bytes = size_of::<N::Stored>();
+        if number_bytes == size_of::<f32>() || (self.measure, self.answer) == (Measure::Dot, Answer::Scores) {
+            tables(machine, extensiveness, number_bytes)
+        } else {
+            cached_tables(extensiveness, number_bytes)
+        }
     }
 
     fn cost(&self, shape: &Shape) -> Option<Cost> {
         let [rows, columns] = counts(shape)?;
-        let flops = match self.measure {
-            Measure::Dot | Measure::SquaredL2 => flops(self.measure, columns),
-            // The query's own sum is known before.
-            #[expect(clippy::cast_precision_loss, reason = "counts are below 2^36")]
-            Measure::Cosine => flops(self.measure, columns) - 2.0 * columns as f64,
-        };
-        Some(scan_cost(rows, size_of::<N::Stored>() * columns, flops, self.answer))
+        Some(scan_cost(rows, size_of::<N::Stored>() * columns, row_flops(self.measure, columns), self.answer))
     }
 
     fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {
@@ -117,68 +133,6 @@ impl<N: Number> Benchmark for Rows<N> {
                 Box::new(TopWork::new(reference, best, tolerance.absolute, move |hits: &mut [Hit<f32>]| {
                     // Tested above; and no hit is no right answer.
                     similarity::top_of::<N>(tier, measure, &query, &data, hits).unwrap_or(0)
-                }))
-            }
-            _ => return Err(inputs::no_such_implementation(case)),
-        })
-    }
-}
-
-/// QUERIESxROWSxCOLS: every query against every row.
-pub(super) struct Many;
-
-const PACKED: Implementation = Implementation {
-    name: "packed",
-    tiers: &[Tier::Avx2, Tier::Avx512, Tier::Neon],
-    threads: Threading::Parallel,
-    about: "a matrix product with the table packed once, before the clock",
-};
-
-impl Benchmark for Many {
-    fn id(&self) -> &str {
-        "similarity/dot-many-f32"
-    }
-    fn card(&self) -> Card {
-        Card {
-            about: "The dot products of every one of many queries with every row of a table.",
-            formula: "2 Q R C flops; reads 4 (Q + R) C bytes, writes 4 Q R",
-            implementations: const { &[PLAIN, PACKED] },
-        }
-    }
-
-    fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
-        let shapes: &[[usize; 3]] = match extensiveness {
-            Extensiveness::Quick => &[[64, 1024, 384]],
-            Extensiveness::Default => &[[64, 1024, 384], [8, 4096, 384]],
-            Extensiveness::Full => &[[64, 1024, 384], [8, 4096, 384], [256, 16_384, 384]],
-        };
-        shapes.iter().map(|shape| Shape::new(shape)).collect()
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "counts are below 2^36")]
-    fn cost(&self, shape: &Shape) -> Option<Cost> {
-        let [queries, rows, width] = counts::<3>(shape)?.map(|count| count as f64);
-        let (read, written) = (4.0 * (queries + rows) * width, 4.0 * queries * rows);
-        Some(Cost { flops: 2.0 * queries * rows * width, ..Cost::streamed(read, written) })
-    }
-
-    fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {
-        let [queries, rows, width] =
-            fitting_counts(&case.shape, &resources.machine, |[q, r, c]| 8 * (q + r) * c + 16 * q * r)?;
-        let tier = inputs::tier(case)?;
-        let left = inputs::floats(queries * width, resources.seed);
-        let table = inputs::floats(rows * width, resources.seed ^ 1);
-        let reference = similarity::reference_pairs::<F32>(Measure::Dot, &left, &table, width);
-        let tolerance = tolerance(Measure::Dot, width);
-        Ok(match &*case.implementation {
-            "plain" => Box::new(FloatWork::new(reference, tolerance, move |out| {
-                similarity::plain_pairs::<F32>(Measure::Dot, &left, &table, width, out);
-            })),
-            "packed" => {
-                let table = PackedMatrix::pack(tier, &table, width, rows, Layout::NxK)?;
-                let team = resources.team.clone();
-                Box::new(FloatWork::new(reference, tolerance, move |out| {
-                    matmul::gemm(&team, &left, queries, &table, None, out);
                 }))
             }
             _ => return Err(inputs::no_such_implementation(case)),

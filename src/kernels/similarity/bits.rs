@@ -1,8 +1,12 @@
-//! Vectors of packed bits: Hamming distances and Jaccard similarities.
+//! Vectors of packed bits: Hamming distances, and Jaccard similarities beside them.
 
 use super::top::{Hit, ROWS_AT_ONCE, Smallest, Top};
 use super::{check_pairs, each_pair};
 use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch_bits};
+
+mod jaccard;
+
+pub use jaccard::{jaccard, jaccard_pairs, jaccard_top, plain_jaccard_pairs, reference_jaccard_pairs};
 
 /// The number of bits in which two packed vectors of equal length differ.
 ///
@@ -60,44 +64,6 @@ pub fn hamming_top(
     dispatch_bits(tier, HammingTop { query, rows, best })
 }
 
-/// The Jaccard similarity of two sets as packed bits of equal length: bits set in both over bits set in either, and 1
-/// where neither has one (equal sets are alike, as SciPy's `jaccard` has it).
-///
-/// # Errors
-/// When this CPU lacks the tier.
-///
-/// # Panics
-/// When the lengths differ.
-pub fn jaccard(tier: Tier, a: &[u64], b: &[u64]) -> Result<f32, TierUnavailable> {
-    assert_eq!(a.len(), b.len(), "vectors of equal length");
-    let mut out = [0.0];
-    jaccard_pairs(tier, a, b, a.len(), &mut out)?;
-    Ok(out[0])
-}
-
-/// The Jaccard similarity of every row of `left` with every row of `right`, rows of `words` words.
-///
-/// # Errors
-/// When this CPU lacks the tier.
-///
-/// # Panics
-/// As for [`hamming_pairs`].
-pub fn jaccard_pairs(
-    tier: Tier,
-    left: &[u64],
-    right: &[u64],
-    words: usize,
-    out: &mut [f32],
-) -> Result<(), TierUnavailable> {
-    if words == 0 {
-        assert!(left.is_empty() && right.is_empty(), "vectors of no words hold none");
-        out.fill(1.0);
-        return Ok(());
-    }
-    check_pairs(left.len(), right.len(), words, out.len());
-    dispatch_bits(tier, JaccardPairs { left, right, words, out })
-}
-
 struct HammingPairs<'a> {
     left: &'a [u64],
     right: &'a [u64],
@@ -139,31 +105,6 @@ impl SimdOp for HammingTop<'_> {
         }
         top.found()
     }
-}
-
-struct JaccardPairs<'a> {
-    left: &'a [u64],
-    right: &'a [u64],
-    words: usize,
-    out: &'a mut [f32],
-}
-
-impl SimdOp for JaccardPairs<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn eval<S: Simd>(self, simd: S) {
-        each_pair(self.left, self.right, self.words, self.out, |a, b| {
-            share(simd.and_popcount(a, b), simd.xor_popcount(a, b))
-        });
-    }
-}
-
-/// The similarity from the bits in both and the bits in one alone.
-#[inline(always)]
-#[expect(clippy::cast_precision_loss, reason = "rounding to single precision is meant")]
-fn share(both: u64, one: u64) -> f32 {
-    if both + one == 0 { 1.0 } else { both as f32 / (both + one) as f32 }
 }
 
 /// The Hamming distance of every pair bit by bit, exact; arguments are those of [`hamming_pairs`].
@@ -210,40 +151,12 @@ pub fn table_hamming_pairs(left: &[u64], right: &[u64], words: usize, out: &mut 
     });
 }
 
-/// The Jaccard similarity of every pair bit by bit; arguments are those of [`jaccard_pairs`].
-#[must_use]
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-pub fn reference_jaccard_pairs(left: &[u64], right: &[u64], words: usize) -> Vec<f64> {
-    let one = |a: &[u64], b: &[u64]| {
-        let bit = |v: &[u64], i: usize| v[i / 64] >> (i % 64) & 1 == 1;
-        let both = (0..64 * a.len()).filter(|&i| bit(a, i) && bit(b, i)).count();
-        let either = (0..64 * a.len()).filter(|&i| bit(a, i) || bit(b, i)).count();
-        if either == 0 { 1.0 } else { both as f64 / either as f64 }
-    };
-    let words = words.max(1);
-    left.chunks_exact(words).flat_map(|a| right.chunks_exact(words).map(move |b| one(a, b))).collect()
-}
-
-/// The Jaccard similarity of every pair by iterators, as the compiler builds them.
-///
-/// # Panics
-/// As for [`plain_hamming_pairs`].
-pub fn plain_jaccard_pairs(left: &[u64], right: &[u64], words: usize, out: &mut [f32]) {
-    check_pairs(left.len(), right.len(), words, out.len());
-    each_pair(left, right, words, out, |a, b| {
-        let count = |combine: fn(u64, u64) -> u64| -> u64 {
-            a.iter().zip(b).map(|(&a, &b)| u64::from(combine(a, b).count_ones())).sum()
-        };
-        share(count(|a, b| a & b), count(|a, b| a ^ b))
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::top::{Best, best_by_sorting};
     use super::*;
     use crate::sys::Rng;
-    use crate::workload::{compare_exact, compare_floats};
+    use crate::workload::compare_exact;
 
     #[test]
     fn hamming_distances_are_exact_on_every_tier() {
@@ -302,27 +215,6 @@ mod tests {
                     assert_eq!(hits[..found], nearest, "{tier} {rows} rows of {words}");
                 }
             }
-        }
-    }
-
-    #[test]
-    fn jaccard_similarities_equal_their_reference_on_every_tier() {
-        for words in [1, 2, 6, 7, 8, 9, 16, 17] {
-            let mut rng = Rng::new(7);
-            let mut left: Vec<u64> = (0..2 * words).map(|_| rng.next_u64() & rng.next_u64()).collect();
-            let mut right: Vec<u64> = (0..3 * words).map(|_| rng.next_u64() & rng.next_u64()).collect();
-            left[words..].fill(0);
-            right[2 * words..].fill(0);
-            let reference = reference_jaccard_pairs(&left, &right, words);
-            assert_eq!(reference[2..], [0.0, 0.0, 0.0, 1.0]);
-            let mut out = [f32::NAN; 6];
-            for tier in Tier::available() {
-                jaccard_pairs(tier, &left, &right, words, &mut out).unwrap();
-                compare_floats(&out, &reference, 1e-7, 0.0).unwrap_or_else(|m| panic!("{tier} {words}: {m}"));
-                assert_eq!(jaccard(tier, &[], &[]), Ok(1.0), "{tier}");
-            }
-            plain_jaccard_pairs(&left, &right, words, &mut out);
-            compare_floats(&out, &reference, 1e-7, 0.0).unwrap_or_else(|m| panic!("plain {words}: {m}"));
         }
     }
 }

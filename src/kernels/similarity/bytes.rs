@@ -1,13 +1,13 @@
 //! Vectors of signed bytes: exact 32-bit sums.
 
-use super::{check_pairs, each_pair};
+use super::{Measure, check_pairs, each_pair};
 use crate::simd::{DotI8, DotI8Op, Tier, TierUnavailable, dispatch_i8};
 
 mod reference;
 mod rows;
 
 pub use reference::{plain_cosine_i8_pairs, plain_i8_pairs, reference_cosine_i8_pairs, reference_i8_pairs};
-pub use rows::{dot_i8_rows, dot_i8_top};
+pub use rows::{cosine_i8_rows, dot_i8_rows, dot_i8_top, i8_rows};
 
 /// The longest vectors whose sums fit 32 bits: squared differences are up to 255^2.
 pub const LONGEST_BYTES: usize = 32_768;
@@ -33,6 +33,18 @@ pub enum Sum {
     Dot,
     /// The sum of the squared differences.
     SquaredL2,
+}
+
+impl Measure {
+    /// The sum that a measure of bytes is; a cosine is a quotient of three.
+    #[must_use]
+    pub const fn sum(self) -> Option<Sum> {
+        match self {
+            Self::Dot => Some(Sum::Dot),
+            Self::SquaredL2 => Some(Sum::SquaredL2),
+            Self::Cosine => None,
+        }
+    }
 }
 
 /// `sum` of every row of `left` with every row of `right`, rows of `width` bytes: `out[i * rights + j]`.
@@ -110,16 +122,24 @@ impl<M: PairMeasure> DotI8Op for Pairs<'_, M> {
 trait PairMeasure {
     /// That of two empty vectors is its default.
     type Answer: Copy + Default;
-    fn of<S: DotI8>(s: S, a: &[i8], b: &[i8]) -> Self::Answer;
+    /// Whether it takes the vectors' own squares.
+    const SQUARES: bool;
+    /// From `a b`, `a a` and `b b`, of which the squares are any number where they are not taken.
+    fn of_sums(sums: [i32; 3]) -> Self::Answer;
+    #[inline(always)]
+    fn of<S: DotI8>(s: S, a: &[i8], b: &[i8]) -> Self::Answer {
+        Self::of_sums(if Self::SQUARES { three_dots(s, a, b) } else { [one_dot(s, a, b), 0, 0] })
+    }
 }
 
 struct Dot;
 
 impl PairMeasure for Dot {
     type Answer = i32;
+    const SQUARES: bool = false;
     #[inline(always)]
-    fn of<S: DotI8>(s: S, a: &[i8], b: &[i8]) -> i32 {
-        one_dot(s, a, b)
+    fn of_sums([dot, _, _]: [i32; 3]) -> i32 {
+        dot
     }
 }
 
@@ -127,10 +147,10 @@ struct SquaredL2;
 
 impl PairMeasure for SquaredL2 {
     type Answer = i32;
+    const SQUARES: bool = true;
     #[inline(always)]
-    fn of<S: DotI8>(s: S, a: &[i8], b: &[i8]) -> i32 {
+    fn of_sums([dot, aa, bb]: [i32; 3]) -> i32 {
         // (a - b)^2 = a^2 + b^2 - 2 a b, exactly, and modulo 2^32 on the way.
-        let [dot, aa, bb] = three_dots(s, a, b);
         aa.wrapping_add(bb).wrapping_sub(dot.wrapping_mul(2))
     }
 }
@@ -139,9 +159,10 @@ struct Cosine;
 
 impl PairMeasure for Cosine {
     type Answer = f32;
+    const SQUARES: bool = true;
     #[inline(always)]
-    fn of<S: DotI8>(s: S, a: &[i8], b: &[i8]) -> f32 {
-        cosine_of(three_dots(s, a, b))
+    fn of_sums(sums: [i32; 3]) -> f32 {
+        cosine_of(sums)
     }
 }
 

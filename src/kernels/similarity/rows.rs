@@ -1,6 +1,6 @@
 //! Scans: one query against many rows of floats.
 
-use super::number::{F32, Number};
+use super::number::{F32, Number, WithoutDenormals};
 use super::pairs::{Products, SquaredDifferences, Term, one_sum};
 use super::top::{Hit, Largest, Order, ROWS_AT_ONCE, Smallest, Top};
 use super::{Measure, cosine_of};
@@ -17,7 +17,8 @@ pub fn dot_rows(tier: Tier, query: &[f32], rows: &[f32], out: &mut [f32]) -> Res
     rows_of::<F32>(tier, Measure::Dot, query, rows, out)
 }
 
-/// `measure` of `query` with every row of `rows`: `out.len()` rows of `query.len()` numbers.
+/// `measure` of `query` with every row of `rows`: `out.len()` rows of `query.len()` numbers. Denormal numbers may count as
+/// zero, as [`normalize::l2`](crate::kernels::normalize::l2) says.
 ///
 /// # Errors
 /// When this CPU lacks the tier.
@@ -72,7 +73,7 @@ impl<N: Number> SimdOp for Rows<'_, N> {
             out.fill(0.0);
             return;
         }
-        Query::<N>::new(s, measure, query).scores(s, rows, out);
+        Query::<WithoutDenormals<N>>::new(s, measure, query).scores(s, rows, out);
     }
 }
 
@@ -98,7 +99,7 @@ impl<N: Number> SimdOp for TopRows<'_, N> {
 impl<N: Number> TopRows<'_, N> {
     #[inline(always)]
     fn best_of<S: Simd, O: Order>(self, s: S) -> usize {
-        let query = Query::<N>::new(s, self.measure, self.query);
+        let query = Query::<WithoutDenormals<N>>::new(s, self.measure, self.query);
         let mut scores = [0.0; ROWS_AT_ONCE];
         let mut top = Top::<O, f32>::new(self.best);
         for rows in self.rows.chunks(ROWS_AT_ONCE * self.query.len()) {

@@ -111,3 +111,36 @@ fn what_is_not_a_number_reaches_the_answer() {
         assert!(squared_l2(tier, &a, &[1.0; 37]).unwrap().is_nan(), "{tier}");
     }
 }
+
+/// The rule of [`crate::kernels::normalize::l2`]: an operand below 2^-126 may count as zero.
+#[test]
+fn scans_of_denormal_numbers_err_by_less_than_their_products() {
+    for width in [1, 7, 16, 33, 384] {
+        for rows in [1, 4, 9] {
+            let query = numbers(width, 3);
+            // A row of them alone, and rows with some.
+            let content = |(i, x): (usize, f32)| if i < width || i % 3 == 0 { x * 1e-39 } else { x };
+            let table: Vec<f32> = numbers(rows * width, 4).into_iter().enumerate().map(content).collect();
+            for measure in [Measure::Dot, Measure::SquaredL2] {
+                let reference = reference_pairs::<F32>(measure, &query, &table, width);
+                let lost = width as f64 * 4.0 * f64::from(f32::MIN_POSITIVE);
+                for tier in Tier::available() {
+                    let mut out = vec![f32::NAN; rows];
+                    rows_of::<F32>(tier, measure, &query, &table, &mut out).unwrap();
+                    // A row of nothing else has products of nothing else: what may be lost is all there is.
+                    if measure == Measure::Dot {
+                        compare_floats(&out[..1], &reference[..1], 0.0, lost)
+                            .unwrap_or_else(|mismatch| panic!("{tier} {rows}x{width}: {mismatch}"));
+                    }
+                    compare_floats(&out, &reference, 1e-6, tolerance(measure, width))
+                        .unwrap_or_else(|mismatch| panic!("{tier} {measure:?} {rows}x{width}: {mismatch}"));
+                }
+            }
+            let mut cosine = [f32::NAN];
+            for tier in Tier::available() {
+                rows_of::<F32>(tier, Measure::Cosine, &query, &table[..width], &mut cosine).unwrap();
+                assert_eq!(cosine, [0.0], "{tier}: the squares of a row of denormal numbers add up to zero");
+            }
+        }
+    }
+}

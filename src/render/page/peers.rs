@@ -35,9 +35,7 @@ fn table(findings: &[Finding]) -> Table {
             finding.file.as_ref().map_or_else(Cell::none, Cell::text),
             kernels(finding.as_installed.as_ref()),
             share(finding.as_installed.as_ref()),
-            remedy.map_or_else(Cell::none, |way| {
-                Cell::text(way.settings.clone().unwrap_or_else(|| way.case.implementation.clone()))
-            }),
+            remedy.map_or_else(Cell::none, |way| Cell::text(way.remedy())),
             kernels(remedy),
             share(remedy),
             Cell::maybe(finding.gain, words::factor),

@@ -64,10 +64,20 @@ fn scans_are_exact_for_any_number_of_rows_and_find_the_best() {
             let (query, table) = (bytes(width, 3), bytes(rows * width, 4));
             let reference = reference_i8_pairs(Sum::Dot, &query, &table, width);
             let best = best_by_sorting(&reference, 10, Best::Largest);
+            let squares = reference_i8_pairs(Sum::SquaredL2, &query, &table, width);
+            let angles = reference_cosine_i8_pairs(&query, &table, width);
             for tier in Tier::available() {
                 let mut out = vec![i32::MIN; rows];
                 dot_i8_rows(tier, &query, &table, &mut out).unwrap();
                 assert_eq!(out, reference, "{tier} {rows}x{width}");
+                i8_rows(tier, Sum::SquaredL2, &query, &table, &mut out).unwrap();
+                assert_eq!(out, squares, "{tier} {rows}x{width}");
+                i8_rows(tier, Sum::Dot, &query, &table, &mut out).unwrap();
+                assert_eq!(out, reference, "{tier} {rows}x{width}");
+                let mut cosines = vec![f32::NAN; rows];
+                cosine_i8_rows(tier, &query, &table, &mut cosines).unwrap();
+                compare_floats(&cosines, &angles, 1e-7, 1e-9)
+                    .unwrap_or_else(|mismatch| panic!("{tier} {rows}x{width}: {mismatch}"));
                 let mut hits = [Hit::default(); 10];
                 let found = dot_i8_top(tier, &query, &table, &mut hits).unwrap();
                 assert_eq!(hits[..found], best, "{tier} {rows}x{width}");

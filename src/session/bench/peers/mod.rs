@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::schedule::{Roofs, Schedule};
-use crate::catalog::peers::{LIBRARIES, Library, Mode, identify, library};
+use crate::catalog::peers::{Identified, LIBRARIES, Library, Mode, identify, library};
 use crate::catalog::{self, PrepareError};
 use crate::document::{Case, Cost, Machine, Omission, Origin, Peer, Shape};
 use crate::measure::Program;
@@ -29,7 +29,7 @@ const PATIENCE_SECONDS: f64 = 60.0;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Answer {
-    Here { peer: Peer, path: Option<String> },
+    Here { peer: Box<Peer>, path: Option<String>, lacks: Vec<(String, String)> },
     Absent(String),
     Broken(String),
 }
@@ -43,7 +43,7 @@ pub fn identity_line(name: &str, mode: &str) -> anyhow::Result<String> {
     let mode = library.modes.iter().find(|known| known.name == mode);
     let mode = mode.ok_or_else(|| anyhow::anyhow!("{name} has no such mode"))?;
     let answer = match identify(library, mode) {
-        Ok((peer, path)) => Answer::Here { peer, path },
+        Ok(Identified { peer, path, lacks }) => Answer::Here { peer: Box::new(peer), path, lacks },
         Err(PrepareError::Unavailable(why)) => Answer::Absent(why),
         Err(PrepareError::Failed(why)) => Answer::Broken(why),
     };
@@ -62,6 +62,8 @@ struct Found {
     mode: &'static Mode,
     peer: Peer,
     path: Option<String>,
+    /// Benchmarks that this build of it, or this CPU, leaves out, with the reason.
+    lacks: Vec<(String, String)>,
 }
 
 /// A library in a mode that cannot be measured.
@@ -98,7 +100,9 @@ pub fn peers(names: &[String], program: &Path) -> anyhow::Result<Peers> {
         for mode in library.modes {
             let missing = |why, broken| Missing { library, mode, why, broken };
             match ask(program, library, mode) {
-                Ok(Answer::Here { peer, path }) => peers.found.push(Found { library, mode, peer, path }),
+                Ok(Answer::Here { peer, path, lacks }) => {
+                    peers.found.push(Found { library, mode, peer: *peer, path, lacks });
+                }
                 Ok(Answer::Absent(why)) => {
                     peers.missing.push(missing(format!("{why}; {}", library.install), false));
                     // It is in no other mode either.
@@ -151,7 +155,7 @@ impl Peers {
     /// What was found, a line for people each: version, kernel, and the file.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        let found = self.found.iter().map(|Found { library, mode, peer, path }| {
+        let found = self.found.iter().map(|Found { library, mode, peer, path, .. }| {
             let kernel =
                 peer.dispatched.as_ref().map(|kernel| format!(", kernels {kernel}")).unwrap_or_default();
             let by = peer.found_by.as_deref().unwrap_or("?");
@@ -189,6 +193,13 @@ impl Peers {
             let ours = ours.into_iter().filter_map(|case| self.our_contestant(case));
             schedule.contests.push(Contest { contestants: ours.chain(libraries).collect() });
         }
+        for found in &self.found {
+            for (benchmark, why) in &found.lacks {
+                let mut work = asked.iter().filter(|case| case.benchmark == *benchmark);
+                let Some(case) = work.find_map(|case| found.library.case(found.mode, case)) else { continue };
+                schedule.skipped.push(Omission { case, origin: Origin::Peer, why: why.clone() });
+            }
+        }
         for missing in &self.missing {
             let case = asked.iter().find_map(|case| missing.library.case(missing.mode, case));
             let Some(case) = case else { continue };
@@ -198,6 +209,9 @@ impl Peers {
     }
 
     fn contestant(&self, found: &Found, work: &Case) -> Option<Contestant> {
+        if found.lacks.iter().any(|(benchmark, _)| *benchmark == work.benchmark) {
+            return None;
+        }
         let case = found.library.case(found.mode, work)?;
         let cost = catalog::find(&case.benchmark)?.cost(&case.shape)?;
         let mut environment = found.library.environment(found.mode, case.threads.get());

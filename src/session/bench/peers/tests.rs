@@ -14,6 +14,7 @@ fn found(name: &str) -> Vec<Found> {
         mode,
         peer: Peer { library: name.to_owned(), mode: mode.name.to_owned(), ..Peer::default() },
         path: Some(format!("/lib/{name}.so")),
+        lacks: Vec::new(),
     };
     library.modes.iter().map(answer).collect()
 }
@@ -52,6 +53,23 @@ fn work_that_no_library_does_is_measured_as_ever() {
     let schedule = scheduled(&["pool/mean-f32"], &peers);
     assert!(schedule.contests.is_empty() && !schedule.cases.is_empty());
     assert_eq!(scheduled(&["matmul"], &Peers::default()).contests.len(), 0);
+}
+
+#[test]
+fn what_a_build_leaves_out_is_skipped_with_its_reason_and_the_rest_is_measured() {
+    let mut found = found("openblas");
+    for mode in &mut found {
+        mode.lacks = vec![("matmul/gemm-bf16bf16f32".to_owned(), "built without".to_owned())];
+    }
+    let schedule =
+        scheduled(&["matmul/gemm-f32", "matmul/gemm-bf16bf16f32"], &Peers { found, ..Peers::default() });
+    let skipped: Vec<&Omission> =
+        schedule.skipped.iter().filter(|omission| omission.origin == Origin::Peer).collect();
+    assert!(skipped.iter().all(|omission| omission.why == "built without"));
+    let names: Vec<String> = skipped.iter().map(|omission| omission.case.to_string()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(schedule.contestants().any(|case| case.benchmark == "matmul/gemm-f32"));
+    assert!(!schedule.contestants().any(|case| case.benchmark == "matmul/gemm-bf16bf16f32"));
 }
 
 #[test]
