@@ -19,6 +19,10 @@ const BLOCK: usize = 4;
 /// made from, do not stay in a first-level cache of 32 KiB.
 const AHEAD: usize = 512;
 
+/// Taken from a mean, and where sums of squares begin: lost beside numbers that matter, and it keeps every step of a row of
+/// denormal numbers among the normal ones, whose operations take a hundredth of the time on some cores.
+const NUDGE: f32 = 1e-30;
+
 struct LayerNorm<'a> {
     input: &'a [f32],
     residual: Option<&'a [f32]>,
@@ -132,7 +136,7 @@ impl Affine<'_> {
         let width = self.gamma.len();
         let count = width as f32;
         let (mut first, len) = (0, out.len());
-        let mut means = s.sum_four(sums(s, rows, first, out, width)).map(|sum| sum / count);
+        let mut means = s.sum_four(sums(s, rows, first, out, width)).map(|sum| sum / count - NUDGE);
         let mut next_sums = [s.zero(); BLOCK];
         while first < len {
             let (block, after) = out.split_at_mut((BLOCK * width).min(len - first));
@@ -162,7 +166,7 @@ impl Affine<'_> {
             if AHEAD < width {
                 next_sums = sums(s, rows, next, after, width);
             }
-            means = s.sum_four(next_sums).map(|sum| sum / count);
+            means = s.sum_four(next_sums).map(|sum| sum / count - NUDGE);
             first = next;
             out = after;
         }
@@ -303,7 +307,7 @@ fn add_and_sum<S: Simd>(s: S, row: &[f32], residual: &[f32], out: &mut [f32]) ->
 fn squares_around<S: Simd>(s: S, row: &[f32], mean: f32) -> S::F32 {
     let mean = s.splat(mean);
     let (whole, rest) = row.split_at(whole_lanes::<S>(row.len()));
-    let (mut even, mut odd) = (s.zero(), s.zero());
+    let (mut even, mut odd) = (s.splat(NUDGE), s.splat(NUDGE));
     let mut pairs = whole.chunks_exact(2 * S::LANES);
     for x in &mut pairs {
         let (a, b) = (s.sub(s.load(x), mean), s.sub(s.load(&x[S::LANES..]), mean));

@@ -206,6 +206,6 @@ pub(in crate::analysis) fn peak_of(dtype: &str, tier: Tier) -> (&str, Tier) {
 }
 
 /// The tier whose roofs a case stands under; peers choose for themselves, so theirs is the machine's best.
-pub(in crate::analysis) fn roof_tier(machine: &Machine, tier: CaseTier) -> Tier {
+pub(super) fn roof_tier(machine: &Machine, tier: CaseTier) -> Tier {
     tier.ours().unwrap_or_else(|| Tier::best_f32_of(&machine.cpu.tiers))
 }

@@ -5,7 +5,7 @@
 
 use super::{BLOCK, add_and_sum};
 use crate::kernels::lanes::whole_lanes;
-use crate::kernels::normalize::sum_of_squares;
+use crate::kernels::normalize::{sum_of_squares, without_denormals};
 use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};
 
 /// RMSNorm of the rows of `input` (each as long as `gamma`), of `input + residual` where there is one, into `out`. A row
@@ -86,9 +86,9 @@ fn apply<S: Simd>(s: S, row: &[f32], scale: f32, gamma: &[f32], out: &mut [f32])
     let (out, out_rest) = out.split_at_mut(row.len());
     let vectors = row.chunks_exact(S::LANES).zip(gamma.chunks_exact(S::LANES));
     for ((x, g), y) in vectors.zip(out.chunks_exact_mut(S::LANES)) {
-        s.store(s.mul(s.mul(s.load(x), factor), s.load(g)), y);
+        s.store(s.mul(s.mul(without_denormals(s, s.load(x)), factor), s.load(g)), y);
     }
-    let last = s.mul(s.mul(s.load_partial(row_rest), factor), s.load_partial(gamma_rest));
+    let last = s.mul(s.mul(without_denormals(s, s.load_partial(row_rest)), factor), s.load_partial(gamma_rest));
     s.store_partial(last, out_rest);
 }
 
@@ -98,9 +98,9 @@ fn apply_in_place<S: Simd>(s: S, scale: f32, gamma: &[f32], row: &mut [f32]) {
     let (row, row_rest) = row.split_at_mut(whole_lanes::<S>(row.len()));
     let (gamma, gamma_rest) = gamma.split_at(row.len());
     for (x, g) in row.chunks_exact_mut(S::LANES).zip(gamma.chunks_exact(S::LANES)) {
-        s.store(s.mul(s.mul(s.load(x), factor), s.load(g)), x);
+        s.store(s.mul(s.mul(without_denormals(s, s.load(x)), factor), s.load(g)), x);
     }
-    let last = s.mul(s.mul(s.load_partial(row_rest), factor), s.load_partial(gamma_rest));
+    let last = s.mul(s.mul(without_denormals(s, s.load_partial(row_rest)), factor), s.load_partial(gamma_rest));
     s.store_partial(last, row_rest);
 }
 
