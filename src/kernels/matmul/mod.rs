@@ -14,6 +14,7 @@ use crate::sys::Team;
 mod bf16;
 mod block;
 mod dynamic;
+mod halves;
 mod int8;
 mod pack;
 mod split;
@@ -23,6 +24,7 @@ mod tile;
 pub use bf16::{Bf16Method, PackedBf16, gemm_bf16, plain_gemm_bf16};
 use block::{Block, Operand, Packed, Strided, Task};
 
+pub use halves::{PackedF16, gemm_f16};
 pub use dynamic::{
     PackedInt8, linear_dynamic, plain_linear_dynamic, quantize_channels, reference_linear_dynamic,
 };
