@@ -154,7 +154,8 @@ impl DotU8S8Op for Block<'_> {
                 encode(simd, weights, &x[top * k..bottom * k], rows);
                 for panel in first..panels.min(first + at_once) {
                     let column = panel * width;
-                    let place = Place { out: &mut out[top * n + column..], stride: n, width: width.min(n - column) };
+                    let place =
+                        Place { out: &mut out[top * n + column..], stride: n, width: width.min(n - column) };
                     multiply(simd, bottom - top, rows, weights, panel, place);
                 }
             }
@@ -214,19 +215,20 @@ fn encode_group<S: DotU8S8>(simd: S, codes: Codes, input: Mapped<'_>, to: &mut [
     let step = 4 * S::LANES;
     let whole = input.x.len() / step * step;
     let rest = (input.x.len() - whole).div_ceil(4);
+    // In front, so that what is not a number comes out as such.
     let floor = match codes {
         Codes::Signed => simd.splat(f32::NEG_INFINITY),
         Codes::Unsigned => simd.zero(),
     };
     let mut tops = [simd.splat_i32(0); 2];
     for at in (0..whole).step_by(2 * S::LANES) {
-        tops[0] = simd.larger_magnitude(tops[0], simd.max(input.load(simd, at), floor));
-        tops[1] = simd.larger_magnitude(tops[1], simd.max(input.load(simd, at + S::LANES), floor));
+        tops[0] = simd.larger_magnitude(tops[0], simd.max(floor, input.load(simd, at)));
+        tops[1] = simd.larger_magnitude(tops[1], simd.max(floor, input.load(simd, at + S::LANES)));
     }
     for part in 0..4 {
         let at = whole + part * rest;
         let x = input.load_partial(simd, at..at + rest);
-        tops[part % 2] = simd.larger_magnitude(tops[part % 2], simd.max(x, floor));
+        tops[part % 2] = simd.larger_magnitude(tops[part % 2], simd.max(floor, x));
     }
     let largest = simd.largest_i32(tops[0]).max(simd.largest_i32(tops[1]));
     let (scale, factor) = scale_and_factor(codes, f32::from_bits(largest.cast_unsigned()));
@@ -237,10 +239,10 @@ fn encode_group<S: DotU8S8>(simd: S, codes: Codes, input: Mapped<'_>, to: &mut [
     let factor = simd.splat(factor);
     for (at, to) in (0..whole).step_by(step).zip(to.chunks_exact_mut(step)) {
         let x = [
-            simd.max(input.load(simd, at), floor),
-            simd.max(input.load(simd, at + S::LANES), floor),
-            simd.max(input.load(simd, at + 2 * S::LANES), floor),
-            simd.max(input.load(simd, at + 3 * S::LANES), floor),
+            simd.max(floor, input.load(simd, at)),
+            simd.max(floor, input.load(simd, at + S::LANES)),
+            simd.max(floor, input.load(simd, at + 2 * S::LANES)),
+            simd.max(floor, input.load(simd, at + 3 * S::LANES)),
         ];
         let x = [
             simd.mul_add(x[0], factor, moved),
@@ -254,7 +256,7 @@ fn encode_group<S: DotU8S8>(simd: S, codes: Codes, input: Mapped<'_>, to: &mut [
         let mut x = [moved; 4];
         for (part, x) in x.iter_mut().enumerate() {
             let at = whole + part * rest;
-            *x = simd.mul_add(simd.max(input.load_partial(simd, at..at + rest), floor), factor, moved);
+            *x = simd.mul_add(simd.max(floor, input.load_partial(simd, at..at + rest)), factor, moved);
         }
         simd.store_bytes(simd.lowest_bytes(x), &mut to[whole..]);
     }

@@ -119,22 +119,11 @@ impl GroupedInt8 {
         let geometry = Geometry::of(tier)?;
         let (k, n) = (smoothing.multipliers.len(), bias.len());
         assert!(weights.len() == k * n, "{} weights are no {n} rows of {k}", weights.len());
-        let width = VECTORS * geometry.lanes;
-        let (panels, groups) = (n.div_ceil(width), k.div_ceil(GROUP));
-        let (multipliers, shifts) = maps(smoothing);
-        let mut packed = Self {
-            values: AlignedBuffer::zeroed(panels * k.div_ceil(4) * 4 * width),
-            starts: AlignedBuffer::zeroed(groups * panels * width),
-            scales: AlignedBuffer::zeroed(panels * width),
-            bias: AlignedBuffer::zeroed(panels * width),
-            multipliers,
-            shifts,
-            codes: smoothing.codes,
-            k,
-            n,
-            width,
-            tier,
-        };
+        let mut packed = Self::zeroed(tier, k, n, smoothing.codes)?;
+        packed.multipliers.copy_from_slice(&smoothing.multipliers);
+        for (shift, multiplier) in packed.shifts.iter_mut().zip(&smoothing.multipliers) {
+            *shift = -smoothing.lowest * multiplier;
+        }
         let mut row = vec![0.0; k];
         for column in 0..n {
             let (weights, bias) = (&weights[column * k..][..k], bias[column]);
@@ -151,6 +140,66 @@ impl GroupedInt8 {
         Ok(packed)
     }
 
+    fn zeroed(tier: Tier, k: usize, n: usize, codes: Codes) -> Result<Self, TierUnavailable> {
+        let width = VECTORS * Geometry::of(tier)?.lanes;
+        let (panels, groups) = (n.div_ceil(width), k.div_ceil(GROUP));
+        Ok(Self {
+            values: AlignedBuffer::zeroed(panels * k.div_ceil(4) * 4 * width),
+            starts: AlignedBuffer::zeroed(groups * panels * width),
+            scales: AlignedBuffer::zeroed(panels * width),
+            bias: AlignedBuffer::zeroed(panels * width),
+            multipliers: AlignedBuffer::zeroed(k),
+            shifts: AlignedBuffer::zeroed(k),
+            codes,
+            k,
+            n,
+            width,
+            tier,
+        })
+    }
+
+    /// Appends everything but the shape, the tier and the range of codes to `to`, for [`GroupedInt8::read`].
+    pub fn write(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(&self.values);
+        to.extend(self.starts.iter().flat_map(|x| x.to_le_bytes()));
+        for numbers in [&self.scales, &self.bias, &self.multipliers, &self.shifts] {
+            to.extend(numbers.iter().flat_map(|x| x.to_le_bytes()));
+        }
+    }
+
+    /// What [`GroupedInt8::write`] wrote for the same shape, tier and range of codes, off the front of `from`; `None`
+    /// where that is too short.
+    ///
+    /// # Errors
+    /// When this CPU lacks the tier or the tier has no kernels for bytes.
+    pub fn read(
+        tier: Tier,
+        [k, n]: [usize; 2],
+        codes: Codes,
+        from: &mut &[u8],
+    ) -> Result<Option<Self>, TierUnavailable> {
+        let mut packed = Self::zeroed(tier, k, n, codes)?;
+        let mut take = |bytes: usize| {
+            let (taken, rest) = from.split_at_checked(bytes)?;
+            *from = rest;
+            Some(taken)
+        };
+        let Some(values) = take(packed.values.len()) else { return Ok(None) };
+        packed.values.copy_from_slice(values);
+        let Some(starts) = take(4 * packed.starts.len()) else { return Ok(None) };
+        for (to, four) in packed.starts.iter_mut().zip(starts.as_chunks::<4>().0) {
+            *to = i32::from_le_bytes(*four);
+        }
+        let Self { scales, bias, multipliers, shifts, .. } = &mut packed;
+        for numbers in [scales, bias, multipliers, shifts] {
+            let Some(bytes) = take(4 * numbers.len()) else { return Ok(None) };
+            for (to, four) in numbers.iter_mut().zip(bytes.as_chunks::<4>().0) {
+                *to = f32::from_le_bytes(*four);
+            }
+        }
+        Ok(Some(packed))
+    }
+
     /// Quantises and places one column.
     fn column(&mut self, geometry: &Geometry, column: usize, weights: &[f32]) {
         let (scale, bytes) = quantize_channel(weights);
@@ -164,8 +213,8 @@ impl GroupedInt8 {
             let panels = self.scales.len() / self.width;
             self.starts[(group * panels + panel) * self.width + lane] = -offset * sum;
             for quad in 0..bytes.len().div_ceil(4) {
-                let to = &mut self.values
-                    [((panel * quads + group * QUADS + quad) * self.width + lane) * 4..][..4];
+                let to =
+                    &mut self.values[((panel * quads + group * QUADS + quad) * self.width + lane) * 4..][..4];
                 for (to, depth) in to.iter_mut().zip(geometry.depths(quad, bytes.len())) {
                     *to = bytes.get(depth).map_or(0, |byte| byte.cast_unsigned());
                 }
@@ -223,14 +272,6 @@ impl GroupedInt8 {
         let columns = panel * self.width..(panel + 1) * self.width;
         (&self.scales[columns.clone()], &self.bias[columns])
     }
-}
-
-/// Multipliers, and shifts that take the lowest number off.
-fn maps(smoothing: &Smoothing) -> (AlignedBuffer<f32>, AlignedBuffer<f32>) {
-    let multipliers = AlignedBuffer::from_slice(&smoothing.multipliers);
-    let shifts =
-        AlignedBuffer::from_fn(multipliers.len(), |i| -smoothing.lowest * smoothing.multipliers[i]);
-    (multipliers, shifts)
 }
 
 /// The scale of a channel and its bytes, -127 to 127.

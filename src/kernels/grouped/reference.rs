@@ -56,7 +56,10 @@ fn codes(codes: Codes, x: &[f32]) -> (f32, Vec<i32>) {
     let x: Vec<f32> = x.iter().map(|&x| if x.is_nan() { x } else { x.max(floor) }).collect();
     let largest = f32::from_bits(x.iter().map(|x| x.abs().to_bits()).max().unwrap_or(0));
     let (scale, factor) = scale_and_factor(codes, largest);
-    #[expect(clippy::cast_possible_truncation, reason = "within -127 and 255, or zero for what is not a number")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "within -127 and 255, or zero for what is not a number"
+    )]
     let code = |&x: &f32| (f64::from(x) * f64::from(factor)).round_ties_even() as i32;
     (scale, x.iter().map(code).collect())
 }

@@ -59,6 +59,28 @@ fn every_tier_and_shape_equals_the_reference() {
 }
 
 #[test]
+fn what_was_written_is_read_and_what_is_cut_short_is_not() {
+    let (m, k, n) = (5, 400, 40);
+    let (x, weights, bias, smoothing) = case(m, k, n, Codes::Unsigned);
+    for tier in tiers() {
+        let packed = GroupedInt8::quantize_pack(tier, &weights, &bias, &smoothing).unwrap();
+        let mut bytes = Vec::new();
+        packed.write(&mut bytes);
+        let mut rest = &bytes[..];
+        let read = GroupedInt8::read(tier, [k, n], Codes::Unsigned, &mut rest).unwrap().unwrap();
+        assert!(rest.is_empty());
+        let [mut a, mut b] = [vec![0.0; m * n], vec![1.0; m * n]];
+        linear_grouped(&Team::single(), &x, m, &packed, &mut a);
+        linear_grouped(&Team::single(), &x, m, &read, &mut b);
+        assert_eq!(a, b, "{tier}");
+        for len in [0, 1, bytes.len() / 2, bytes.len() - 1] {
+            let cut = GroupedInt8::read(tier, [k, n], Codes::Unsigned, &mut &bytes[..len]).unwrap();
+            assert!(cut.is_none(), "{tier}: {len} of {} bytes", bytes.len());
+        }
+    }
+}
+
+#[test]
 fn a_row_depends_on_no_other_row() {
     let (m, k, n) = (31, 384, 64);
     let (x, weights, bias, smoothing) = case(m, k, n, Codes::Signed);
@@ -77,10 +99,10 @@ fn a_row_depends_on_no_other_row() {
 #[test]
 fn what_is_not_a_number_stays_in_its_row() {
     let (m, k, n) = (3, 400, 40);
-    let (mut x, weights, bias, smoothing) = case(m, k, n, Codes::Signed);
-    x[k + 7] = f32::NAN;
-    x[2 * k + 399] = f32::INFINITY;
-    for tier in tiers() {
+    for (codes, tier) in tiers().flat_map(|tier| [(Codes::Signed, tier), (Codes::Unsigned, tier)]) {
+        let (mut x, weights, bias, smoothing) = case(m, k, n, codes);
+        x[k + 7] = f32::NAN;
+        x[2 * k + 399] = f32::INFINITY;
         let packed = GroupedInt8::quantize_pack(tier, &weights, &bias, &smoothing).unwrap();
         let mut out = vec![0.0; m * n];
         linear_grouped(&Team::single(), &x, m, &packed, &mut out);

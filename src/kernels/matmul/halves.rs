@@ -125,9 +125,8 @@ mod tests {
         let mut failures = Vec::new();
         for [m, k, n] in [[0, 3, 2], [1, 1, 1], [3, 17, 33], [13, 64, 32], [25, 600, 70], [2, 0, 5]] {
             let mut rng = Rng::new(3);
-            let mut random = |count: usize| -> Vec<f32> {
-                (0..count).map(|_| rng.uniform_f32(-1.0, 1.0)).collect()
-            };
+            let mut random =
+                |count: usize| -> Vec<f32> { (0..count).map(|_| rng.uniform_f32(-1.0, 1.0)).collect() };
             let (a, weights, bias) = (random(m * k), random(k * n), random(n));
             let rounded: Vec<f32> = weights.iter().map(|&x| half::f16::from_f32(x).to_f32()).collect();
             let reference = reference_gemm(&a, m, k, &rounded, n, Some(&bias));

@@ -24,10 +24,10 @@ mod tile;
 pub use bf16::{Bf16Method, PackedBf16, gemm_bf16, plain_gemm_bf16};
 use block::{Block, Operand, Packed, Strided, Task};
 
-pub use halves::{PackedF16, gemm_f16};
 pub use dynamic::{
     PackedInt8, linear_dynamic, plain_linear_dynamic, quantize_channels, reference_linear_dynamic,
 };
+pub use halves::{PackedF16, gemm_f16};
 pub use int8::{
     ByteMatrix, LeftByte, PackedBytes, PackedTernary, Scales, gemm_bytes, gemm_bytes_scaled,
     plain_gemm_bytes, reference_gemm_bytes,
