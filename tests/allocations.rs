@@ -18,7 +18,7 @@ static ALLOCATOR: Counting = Counting;
 fn counted(precision: Precision, threads: usize, batches: u64) -> u64 {
     let model = Arc::new(builtin::model(builtin::Preset::Tiny).unwrap());
     let batch = |lengths: &[usize]| -> Vec<Vec<u32>> {
-        lengths.iter().map(|&n| (0..n).map(|i| 1000 + i as u32).collect()).collect()
+        lengths.iter().map(|&n| (1000_u32..).take(n).collect()).collect()
     };
     let texts = [batch(&[64; 32]), batch(&[3, 250, 17, 0, 90]), batch(&[16])];
     let tier = precision.best_tier().unwrap();
