@@ -64,10 +64,12 @@ impl Precision {
         self.row().map_or(SINGLE, |row| row.tiers)
     }
 
-    /// The best tier that this CPU has; `None` where it has none.
+    /// The best tier that this CPU has; `None` where it has none. Whether dot products of bfloat16 pairs are better than
+    /// widening depends on the CPU and is measured once.
     #[must_use]
     pub fn best_tier(self) -> Option<Tier> {
-        self.tiers().iter().copied().find(|tier| tier.is_available())
+        let pays = |tier: &Tier| *tier != Tier::Avx512bf16 || super::native::pairs_pay();
+        self.tiers().iter().copied().filter(|tier| tier.is_available()).find(pays)
     }
 
     /// The tier whose kernels run where a user names `tier`: itself, or the part of it that this precision uses.

@@ -1,5 +1,7 @@
 //! A linear layer in each precision.
 
+use std::sync::OnceLock;
+
 use crate::engines::{EngineError, Precision};
 use crate::kernels::grouped::{Codes, GroupedInt8, Smoothing, linear_grouped};
 use crate::kernels::matmul::{
@@ -7,7 +9,7 @@ use crate::kernels::matmul::{
 };
 use crate::kernels::quantize::{Half, to_half};
 use crate::simd::{Tier, TierUnavailable};
-use crate::sys::Team;
+use crate::sys::{Clock, Monotonic, Team};
 use crate::tensor::{AlignedBuffer, Arena};
 
 use super::encoder::{PROVEN, per_thread};
@@ -89,6 +91,33 @@ impl Linear {
             }
         }
     }
+}
+
+/// Whether this CPU multiplies pairs of bfloat16 faster than it widens them and multiplies those: found once, by a small
+/// product of each. There are CPUs where a dot product of pairs takes four times as long as a multiply-add.
+pub(in crate::engines) fn pairs_pay() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    const ROWS: usize = 42;
+    const WIDTH: usize = 256;
+    const RUNS: usize = 7;
+    *ANSWER.get_or_init(|| {
+        let clock = Monotonic::new();
+        // Ones: no denormal number, and no difference in speed from other numbers.
+        let values = vec![0x3F80_u16; WIDTH * WIDTH];
+        let mut out = vec![0.0; ROWS * WIDTH];
+        let mut shortest = |tier, method| {
+            let matrix = PackedBf16::pack(tier, method, &values, WIDTH, WIDTH, Layout::NxK).ok()?;
+            let mut run = || {
+                let start = clock.now();
+                gemm_bf16(&Team::single(), &values[..ROWS * WIDTH], ROWS, &matrix, None, &mut out);
+                clock.now().saturating_sub(start)
+            };
+            (0..RUNS).map(|_| run()).min()
+        };
+        let pairs = shortest(Tier::Avx512bf16, Bf16Method::Pairs);
+        let widened = shortest(Tier::Avx512, Bf16Method::Widened);
+        pairs.is_some_and(|pairs| widened.is_none_or(|widened| pairs < widened))
+    })
 }
 
 /// By pairs where the tier multiplies those, widened elsewhere.

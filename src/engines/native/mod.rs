@@ -17,6 +17,7 @@ mod store;
 mod workspace;
 
 pub use encoder::{Encoder, Intermediate, Probe};
+pub(super) use linear::pairs_pay;
 use parts::Parts;
 use workspace::Workspace;
 
