@@ -1,7 +1,7 @@
 //! Packed weights on disk: what took a second to find and arrange is read back in milliseconds.
 //!
-//! Kept is int8, whose scales come from texts run through the model; the other precisions are packed as fast as a copy
-//! could be read. A file is named by what decides its contents, a hash of the weights, the tokenizer, the texts, the shape
+//! Kept is int8, whose scales come from texts run through the model; the other precisions are packed from the weights
+//! alone, at every load. A file is named by what decides its contents, a hash of the weights, the tokenizer, the texts, the shape
 //! and the tier among it, so that nothing in it is ever out of date. It appears whole, by a rename, whoever else writes
 //! the same; its own hash tells whether it is as it was written; and whatever is wrong with it, it is made again.
 
