@@ -140,6 +140,39 @@ fn measuring_prints_one_document_with_stages_memory_of_a_fresh_process_and_the_n
 }
 
 #[test]
+fn precisions_dimensions_and_prompts_are_taken_and_their_cosine_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("in.txt"), "first\nsecond text\n").unwrap();
+    embed(&path("in.txt"), &path("out.jsonl"))
+        .args(["--precision", "f16", "--dimensions", "8"])
+        .env("XDG_CACHE_HOME", folder.path())
+        .assert()
+        .success()
+        .stderr(predicate::str::contains("cosine to f32").and(predicate::str::contains("on 500 texts")));
+    let written = rows(&std::fs::read(path("out.jsonl")).unwrap());
+    assert!(written.len() == 2 && written.iter().all(|row| row.embedding.len() == 8));
+    let measure = ["--batch", "2", "--sequence", "16", "--quick", "--precision", "f32,bf16"];
+    perfkit(&["embed", "--model", "builtin:tiny"])
+        .args(measure)
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("tiny-bf16").and(predicate::str::contains("Least cosine")));
+    for (arguments, words) in [
+        (&["--prompt", "query"][..], "no prompt"),
+        (&["--dimensions", "65"], "more than the 64"),
+        (&["--dimensions", "0"], "--dimensions"),
+        (&["--precision", "f32,bf16", "--input", "x", "--output", "y"], "one --precision"),
+    ] {
+        perfkit(&["embed", "--model", "builtin:tiny"])
+            .args(arguments)
+            .assert()
+            .code(2)
+            .stderr(predicate::str::contains(words));
+    }
+}
+
+#[test]
 fn the_terminal_says_that_built_in_vectors_mean_nothing() {
     perfkit(&["embed", "--model", "builtin:tiny", "--batch", "2", "--sequence", "16", "--quick"])
         .assert()

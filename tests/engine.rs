@@ -8,9 +8,10 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
+use perfkit::engines::agreement::cosine;
 use perfkit::engines::hub::{Hub, Quiet};
 use perfkit::engines::native::{Encoder, NativeEngine};
-use perfkit::engines::{Engine, EngineError, ModelSource, builtin};
+use perfkit::engines::{Engine, EngineError, ModelSource, Precision, Settings, builtin};
 use perfkit::simd::Tier;
 use perfkit::sys::Rng;
 use perfkit::sys::Team;
@@ -18,7 +19,7 @@ use perfkit::telemetry::Stages;
 
 mod tiny_model;
 
-use tiny_model::{Dtype, TinyModel};
+use tiny_model::{Dtype, Family, TinyModel};
 
 const TEXTS: [&str; 6] =
     ["red green", "", "blue blue blue red", "green", "red, unknown blue!", "blue red green red"];
@@ -64,6 +65,242 @@ fn every_number_type_pooling_and_activation_gives_what_the_plain_forward_pass_gi
             }
         }
     }
+}
+
+#[test]
+fn every_family_gives_what_the_plain_forward_pass_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = "red green blue unknown ".repeat(5);
+    for (family, activation, prefix) in [
+        (Family::Bert, "gelu", "bert."),
+        (Family::Roberta, "gelu", "roberta."),
+        (Family::DistilBert, "gelu", "distilbert."),
+        (Family::DistilBert, "relu", ""),
+        (Family::Mpnet, "gelu", "mpnet."),
+        (Family::Mpnet, "gelu", ""),
+    ] {
+        let tiny = TinyModel::of(family, Dtype::F32, "mean_tokens", activation);
+        tiny.write(folder.path(), prefix);
+        let model = ModelSource::Folder(folder.path().to_owned()).load().unwrap();
+        for tier in tiers() {
+            let mut engine = load(folder.path(), tier, 2).unwrap();
+            for text in TEXTS.iter().copied().chain([&*long]) {
+                let want = tiny.embed(text);
+                let embeddings = engine.embed(&[text], &mut Stages::new()).unwrap();
+                let far = far(&embeddings.values, &want);
+                assert!(far < 1e-5, "{family:?} {tier} {text:?}: {far}");
+                let ids = model.tokenizer.ids(text).unwrap();
+                let ours = perfkit::engines::reference::embed(&model, &ids).unwrap();
+                let far = ours.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                assert!(far < 1e-9, "{family:?} {text:?}: our own reference is {far} off");
+            }
+        }
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Vectors {
+    items: Vec<Vector>,
+}
+
+#[derive(serde::Deserialize)]
+struct Vector {
+    ids: Vec<u32>,
+    embedding: Vec<f64>,
+}
+
+#[test]
+fn every_family_gives_what_transformers_gives() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/architectures");
+    for family in ["bert", "roberta", "xlm-roberta", "distilbert", "mpnet"] {
+        let folder = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(data.join(family)).unwrap().flatten() {
+            std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+        }
+        let put = |name: &str, text: String| std::fs::write(folder.path().join(name), text).unwrap();
+        put("tokenizer.json", tiny_model::tokenizer());
+        let modules = r#"[{"path": "", "type": "a.Transformer"}, {"path": "2", "type": "a.Normalize"}]"#;
+        put("modules.json", modules.to_owned());
+        let vectors = std::fs::read_to_string(data.join(family).join("vectors.json")).unwrap();
+        let vectors: Vectors = serde_json::from_str(&vectors).unwrap();
+        let ids: Vec<Vec<u32>> = vectors.items.iter().map(|item| item.ids.clone()).collect();
+        for tier in tiers() {
+            let mut engine = load(folder.path(), tier, 1).unwrap();
+            let embeddings = engine.embed_ids(&ids, &mut Stages::new()).unwrap();
+            for (item, row) in vectors.items.iter().zip(embeddings.rows()) {
+                let far = far(row, &item.embedding);
+                assert!(far < 2e-6, "{family} {tier} {:?}: {far}", item.ids);
+            }
+        }
+    }
+}
+
+#[test]
+fn weights_in_parts_are_found_by_their_index_and_what_is_wrong_with_it_is_said() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/architectures/xlm-roberta");
+    let index = std::fs::read_to_string(data.join("model.safetensors.index.json")).unwrap();
+    let attempt = |index: &str, leave_out: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(&data).unwrap().flatten() {
+            if entry.file_name() != leave_out {
+                std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+            }
+        }
+        std::fs::write(folder.path().join("tokenizer.json"), tiny_model::tokenizer()).unwrap();
+        std::fs::write(folder.path().join("model.safetensors.index.json"), index).unwrap();
+        load(folder.path(), Tier::Baseline, 1).map(|_| ()).map_err(|error| error.to_string())
+    };
+    attempt(&index, "").unwrap();
+    let parts = std::fs::read_dir(&data).unwrap().flatten().map(|e| e.file_name().into_string().unwrap());
+    let part = parts.into_iter().find(|name| name.contains("-of-")).unwrap();
+    for (error, words) in [
+        (attempt(&index, &part), [&*part, "missing"]),
+        (attempt("{}", ""), ["index.json", "again"]),
+        (attempt(r#"{"weight_map": {}}"#, ""), ["index.json", "names no file"]),
+        (attempt(r#"{"weight_map": {"x": "../x.safetensors"}}"#, ""), ["index.json", "beside it"]),
+        (attempt(&format!(r#"{{"weight_map": {{"x": "{part}"}}}}"#), ""), ["index.json", "no tensor"]),
+    ] {
+        let error = error.unwrap_err();
+        assert!(words.iter().all(|word| error.contains(word)) && !error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn every_precision_stays_near_single_precision_on_every_tier_and_thread_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let tiny = TinyModel::new(Dtype::F32, "mean_tokens", "gelu");
+    tiny.write(folder.path(), "");
+    let model = Arc::new(ModelSource::Folder(folder.path().to_owned()).load().unwrap());
+    for (precision, least) in [(Precision::F16, 0.99999), (Precision::Bf16, 0.9995), (Precision::Int8, 0.997)]
+    {
+        for tier in precision.tiers().iter().copied().filter(|tier| tier.is_available()) {
+            let encoder = Arc::new(Encoder::pack_as(model.clone(), precision, tier).unwrap());
+            let mut alone = Vec::new();
+            for threads in [1, 2] {
+                let team = Team::new(NonZeroUsize::new(threads).unwrap()).unwrap();
+                let mut engine = NativeEngine::new(encoder.clone(), team);
+                let embeddings = engine.embed(&TEXTS, &mut Stages::new()).unwrap();
+                for (text, row) in TEXTS.iter().zip(embeddings.rows()) {
+                    #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is meant")]
+                    let want: Vec<f32> = tiny.embed(text).into_iter().map(|x| x as f32).collect();
+                    let cosine = cosine(row, &want);
+                    assert!(cosine >= least, "{precision} {tier} {text:?}: {cosine}");
+                }
+                if threads == 1 {
+                    for text in TEXTS {
+                        alone.extend(engine.embed(&[text], &mut Stages::new()).unwrap().values);
+                    }
+                }
+                assert_eq!(embeddings.values, alone, "{precision} {tier}: a row depends on its neighbours");
+            }
+        }
+    }
+}
+
+#[test]
+fn packed_weights_are_kept_read_back_and_made_again_where_they_are_damaged() {
+    let Some(tier) = Precision::Int8.best_tier() else { return };
+    let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    TinyModel::new(Dtype::F32, "mean_tokens", "gelu").write(folder.path(), "");
+    let settings =
+        Settings { precision: Precision::Int8, tier: Some(tier), cache: Some(cache.path().join("packed")) };
+    let embed = || {
+        let model = Arc::new(ModelSource::Folder(folder.path().to_owned()).load().unwrap());
+        let encoder = Arc::new(Encoder::open(model, &settings).unwrap());
+        NativeEngine::new(encoder, Team::single()).embed(&TEXTS, &mut Stages::new()).unwrap().values
+    };
+    let files = || -> Vec<std::path::PathBuf> {
+        let mut files: Vec<_> =
+            std::fs::read_dir(cache.path().join("packed")).unwrap().flatten().map(|e| e.path()).collect();
+        files.sort();
+        files
+    };
+    let want = embed();
+    let [file] = &files()[..] else { panic!("{:?}", files()) };
+    let whole = std::fs::read(file).unwrap();
+    assert_eq!(embed(), want, "read back");
+    // Not packed again: a file that is whole is left alone, and what it says is what runs.
+    let written = std::fs::metadata(file).unwrap().modified().unwrap();
+    assert_eq!((embed(), std::fs::metadata(file).unwrap().modified().unwrap()), (want.clone(), written));
+    let flipped = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 4;
+        bytes
+    };
+    let longer = [&whole[..], &[0]].concat();
+    for damaged in [
+        Vec::new(),
+        whole[..10].to_vec(),
+        whole[..whole.len() / 2].to_vec(),
+        whole[..whole.len() - 1].to_vec(),
+        longer,
+        flipped(0),
+        flipped(17),
+        flipped(30),
+        flipped(whole.len() - 1),
+    ] {
+        std::fs::write(file, &damaged).unwrap();
+        assert_eq!(embed(), want, "{} bytes", damaged.len());
+        assert_eq!(std::fs::read(file).unwrap(), whole, "made again");
+    }
+    // Several at once, on an empty cache.
+    std::fs::remove_file(file).unwrap();
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..4).map(|_| scope.spawn(embed)).collect();
+        assert!(all.into_iter().all(|one| one.join().unwrap() == want));
+    });
+    assert_eq!(files(), std::slice::from_ref(file), "nothing else is left behind");
+    assert_eq!(std::fs::read(file).unwrap(), whole);
+    // Other weights have a file of their own.
+    TinyModel::new(Dtype::Bf16, "mean_tokens", "gelu").write(folder.path(), "");
+    assert_ne!(embed(), want);
+    assert_eq!(files().len(), 2);
+    // A cache that cannot be written is none.
+    let blocked = Settings { cache: Some(file.join("below a file")), ..settings.clone() };
+    let model = Arc::new(ModelSource::Folder(folder.path().to_owned()).load().unwrap());
+    assert!(Encoder::open(model, &blocked).is_ok());
+}
+
+#[test]
+fn fewer_dimensions_are_the_first_ones_scaled_to_unit_length() {
+    let folder = tempfile::tempdir().unwrap();
+    TinyModel::new(Dtype::F32, "mean_tokens", "gelu").write(folder.path(), "");
+    let source = ModelSource::Folder(folder.path().to_owned());
+    let whole = load(folder.path(), Tier::best_f32(), 1).unwrap().embed(&TEXTS, &mut Stages::new()).unwrap();
+    let model = source.load().unwrap().truncated(NonZeroUsize::new(5).unwrap()).unwrap();
+    let ids = model.tokenizer.ids(TEXTS[0]).unwrap();
+    let exact = perfkit::engines::reference::embed(&model, &ids).unwrap();
+    let encoder = Encoder::pack(Arc::new(model), Tier::best_f32()).unwrap();
+    let mut engine = NativeEngine::new(Arc::new(encoder), Team::single());
+    let short = engine.embed(&TEXTS, &mut Stages::new()).unwrap();
+    assert_eq!((short.dimensions, engine.dimensions(), exact.len()), (5, 5, 5));
+    assert!(far(short.rows().next().unwrap(), &exact) < 1e-5);
+    for (short, whole) in short.rows().zip(whole.rows()) {
+        let length = whole[..5].iter().map(|x| x * x).sum::<f32>().sqrt();
+        assert!(short.iter().zip(whole).all(|(a, b)| (a - b / length).abs() < 1e-5));
+    }
+    assert!(source.load().unwrap().truncated(NonZeroUsize::new(17).unwrap()).is_err());
+    let same = source.load().unwrap().truncated(NonZeroUsize::new(16).unwrap()).unwrap();
+    assert_eq!(same.dimensions, None);
+}
+
+#[test]
+fn a_prompt_stands_in_front_of_every_text() {
+    let folder = tempfile::tempdir().unwrap();
+    TinyModel::new(Dtype::F32, "mean_tokens", "gelu").write(folder.path(), "");
+    let put = |text: &str| {
+        std::fs::write(folder.path().join("config_sentence_transformers.json"), text).unwrap();
+    };
+    put(r#"{"prompts": {"query": "red! ", "title": "blue "}, "default_prompt_name": "title"}"#);
+    let source = ModelSource::Folder(folder.path().to_owned());
+    let ids = |text: &str| source.load().unwrap().prompted("query").unwrap().tokenizer.ids(text).unwrap();
+    assert_eq!(ids("green"), [2, 5, 9, 6, 3]);
+    assert_eq!(source.load().unwrap().tokenizer.ids("green").unwrap(), [2, 7, 6, 3]);
+    let error = source.load().unwrap().prompted("nosuch").unwrap_err().to_string();
+    assert!(error.contains("nosuch") && error.contains("query, title"), "{error}");
+    put(r#"{"prompts": {}, "default_prompt_name": "gone"}"#);
+    let error = source.load().unwrap_err().to_string();
+    assert!(error.contains("config_sentence_transformers.json") && error.contains("gone"), "{error}");
 }
 
 #[test]

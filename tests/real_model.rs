@@ -10,8 +10,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use perfkit::engines::agreement::{agreement, cosine};
 use perfkit::engines::native::{Encoder, NativeEngine};
-use perfkit::engines::{Engine, Model, ModelSource};
+use perfkit::engines::{Engine, Model, ModelSource, Precision, corpus};
 use perfkit::simd::Tier;
 use perfkit::sys::Rng;
 use perfkit::sys::Team;
@@ -102,6 +103,44 @@ fn embeddings_are_those_of_the_reference_on_every_tier_alone_together_and_in_any
             assert!(difference <= TOLERANCE, "{tier}: {difference}");
         }
     }
+}
+
+/// Precision, least cosine on the corpus, least on the reference texts.
+const PROMISES: [(Precision, f64, f64); 3] = [
+    (Precision::F16, 0.999_999, 0.999_999),
+    (Precision::Bf16, 0.9999, 0.9999),
+    // The reference texts are hard ones: six scripts that the model hardly knows, and noise.
+    (Precision::Int8, 0.997, 0.996),
+];
+
+#[test]
+fn every_precision_keeps_its_promise_on_the_corpus_and_on_hard_texts() {
+    let Some(model) = model() else { return };
+    let texts: Vec<&str> = corpus::lines().collect();
+    let reference = reference();
+    let mut failures = Vec::new();
+    for (precision, on_corpus, on_hard) in PROMISES {
+        let Some(tier) = precision.best_tier() else { continue };
+        let encoder = Arc::new(Encoder::pack_as(model.clone(), precision, tier).unwrap());
+        let mut engine = NativeEngine::new(encoder, Team::single());
+        let found = agreement(&mut self::engine(&model, Tier::best_f32(), 1), &mut engine, &texts).unwrap();
+        let ids: Vec<Vec<u32>> = reference.iter().map(|item| item.ids.clone()).collect();
+        let embeddings = engine.embed_ids(&ids, &mut Stages::new()).unwrap();
+        let hard = reference.iter().zip(embeddings.rows()).map(|(item, row)| {
+            #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is meant")]
+            let want: Vec<f32> = item.embedding.iter().map(|&x| x as f32).collect();
+            cosine(row, &want)
+        });
+        let hard = hard.fold(f64::INFINITY, f64::min);
+        println!(
+            "{precision} on {tier}: corpus minimum {:.6}, mean {:.6}; reference texts minimum {hard:.6}",
+            found.minimum, found.mean
+        );
+        if !(found.minimum >= on_corpus && hard >= on_hard) {
+            failures.push(format!("{precision} on {tier}: {found:?}, {hard}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 #[test]

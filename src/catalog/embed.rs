@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading};
 use crate::document::{Case, Cost, Extent, Machine, Shape};
+use crate::engines::agreement::{self, Agreement, agreement};
 use crate::engines::builtin::{self, Preset};
 use crate::engines::config::Architecture;
 use crate::engines::native::{Encoder, NativeEngine};
-use crate::engines::{Engine, EngineError, Model, reference};
+use crate::engines::{Engine, EngineError, Model, Precision, Settings, corpus, reference};
 use crate::simd::Tier;
 use crate::sys::Team;
 use crate::workload::Workload;
@@ -24,12 +26,20 @@ pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[&MINILM_L6];
 
 static MINILM_L6: EmbedBenchmark = EmbedBenchmark::builtin(Preset::MinilmL6, "embed/minilm-l6-f32");
 
-static IMPLEMENTATIONS: &[Implementation] = &[Implementation {
-    name: NativeEngine::ID,
-    tiers: &[Tier::Baseline, Tier::Avx2, Tier::Avx512, Tier::Neon],
-    threads: Threading::Parallel,
-    about: "a BERT-family encoder over the kernels of perfkit: texts packed without padding, weights packed once",
-}];
+/// The engine on the tiers of a precision.
+const fn native(tiers: &'static [Tier]) -> Implementation {
+    Implementation {
+        name: NativeEngine::ID,
+        tiers,
+        threads: Threading::Parallel,
+        about: "a BERT-family encoder over the kernels of perfkit: texts packed without padding, weights packed once",
+    }
+}
+
+static SINGLE: &[Implementation] = &[native(&[Tier::Baseline, Tier::Avx2, Tier::Avx512, Tier::Neon])];
+static BF16: &[Implementation] =
+    &[native(&[Tier::Baseline, Tier::Avx2, Tier::Avx512, Tier::Avx512bf16, Tier::Neon])];
+static INT8: &[Implementation] = &[native(&[Tier::Avx2, Tier::Avx512vnni, Tier::NeonDotprod])];
 
 /// Batches beyond this are no batch that anybody waits for.
 const MOST_TEXTS: usize = 1 << 16;
@@ -40,6 +50,9 @@ const MOST_TEXTS: usize = 1 << 16;
 pub struct EmbedBenchmark {
     id: Cow<'static, str>,
     origin: Origin,
+    precision: Precision,
+    /// Where packed weights are kept between runs.
+    cache: Option<PathBuf>,
     corpus: Option<Vec<String>>,
     shelf: Mutex<Shelf>,
 }
@@ -59,12 +72,20 @@ struct Shelf {
     mixed: BTreeMap<usize, Vec<usize>>,
     /// Embeddings in double precision, by token ids.
     answers: BTreeMap<Vec<u32>, Arc<Vec<f64>>>,
+    /// By tier: how well the precision agrees with single precision.
+    agreements: BTreeMap<Tier, Agreement>,
 }
 
 impl EmbedBenchmark {
     const fn new(id: Cow<'static, str>, origin: Origin) -> Self {
-        let shelf = Shelf { model: None, encoder: None, mixed: BTreeMap::new(), answers: BTreeMap::new() };
-        Self { id, origin, corpus: None, shelf: Mutex::new(shelf) }
+        let shelf = Shelf {
+            model: None,
+            encoder: None,
+            mixed: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            agreements: BTreeMap::new(),
+        };
+        Self { id, origin, precision: Precision::F32, cache: None, corpus: None, shelf: Mutex::new(shelf) }
     }
 
     /// A built-in model under a constant id.
@@ -75,8 +96,21 @@ impl EmbedBenchmark {
     /// A model that is loaded already, as `embed/<slug>-f32`.
     #[must_use]
     pub fn of(model: Arc<Model>) -> Self {
-        let id = format!("embed/{}-f32", model.slug);
-        Self::new(Cow::Owned(id), Origin::Loaded(model))
+        Self::of_precision(model, Precision::F32)
+    }
+
+    /// A model that is loaded already in a precision, as `embed/<slug>-<precision>`.
+    #[must_use]
+    pub fn of_precision(model: Arc<Model>, precision: Precision) -> Self {
+        let id = format!("embed/{}-{precision}", model.slug);
+        Self { precision, ..Self::new(Cow::Owned(id), Origin::Loaded(model)) }
+    }
+
+    /// The same with packed weights kept in this folder between runs.
+    #[must_use]
+    pub fn with_cache(mut self, folder: Option<PathBuf>) -> Self {
+        self.cache = folder;
+        self
     }
 
     /// The same with texts of the user's, one a line, in place of the corpus that ships.
@@ -111,14 +145,37 @@ impl EmbedBenchmark {
     /// The model cannot be loaded or packed.
     pub fn engine(&self, tier: Tier, team: Team) -> Result<NativeEngine, EngineError> {
         let model = self.model()?;
+        let settings = Settings { precision: self.precision, tier: Some(tier), cache: self.cache.clone() };
+        let own = settings.tier()?;
         let mut shelf = self.shelf();
-        if let Some(encoder) = shelf.encoder.as_ref().filter(|e| e.tier() == tier.f32_tier()) {
+        if let Some(encoder) = shelf.encoder.as_ref().filter(|e| e.tier() == own) {
             return Ok(NativeEngine::new(encoder.clone(), team));
         }
         shelf.encoder = None;
-        let encoder = Arc::new(Encoder::pack(model, tier)?);
+        let encoder = Arc::new(Encoder::open(model, &settings)?);
         shelf.encoder = Some(encoder.clone());
         Ok(NativeEngine::new(encoder, team))
+    }
+
+    /// How well the precision agrees with single precision on the corpus; `None` of single precision itself.
+    fn agreement(
+        &self,
+        tier: Tier,
+        engine: &mut dyn Engine,
+        team: Team,
+    ) -> Result<Option<Agreement>, EngineError> {
+        if self.precision == Precision::F32 {
+            return Ok(None);
+        }
+        if let Some(known) = self.shelf().agreements.get(&tier) {
+            return Ok(Some(*known));
+        }
+        let model = self.model()?;
+        let texts = agreement::texts(&model, self.corpus.as_deref())?;
+        let mut single = NativeEngine::new(Arc::new(Encoder::pack(model.clone(), tier.f32_tier())?), team);
+        let found = agreement(&mut single, engine, &texts)?;
+        self.shelf().agreements.insert(tier, found);
+        Ok(Some(found))
     }
 
     /// The texts of a shape, the same at every call.
@@ -127,7 +184,7 @@ impl EmbedBenchmark {
     /// The model cannot be loaded, or the corpus holds no text of that length.
     pub fn texts(&self, shape: &Shape) -> Result<Vec<String>, EngineError> {
         let model = self.model()?;
-        let shipped = || texts::SHIPPED.lines().collect::<Vec<_>>();
+        let shipped = || corpus::lines().collect::<Vec<_>>();
         let lines = self.corpus.as_ref().map_or_else(shipped, |own| own.iter().map(String::as_str).collect());
         match shape.0.as_slice() {
             [Extent::Count(batch), Extent::Mixed] => Ok(texts::mixed(&lines, *batch)),
@@ -209,14 +266,22 @@ impl EmbedBenchmark {
             }
         }
         let (row, ids) = shortest.unwrap_or_default();
-        Ok(Expected { alone, row, exact: self.answer(&model, &ids)?, padded_tokens: texts.len() * longest })
+        Ok(Expected {
+            alone,
+            row,
+            exact: self.answer(&model, &ids)?,
+            precision: self.precision,
+            agreement: None,
+            padded_tokens: texts.len() * longest,
+        })
     }
 
     fn workload(&self, case: &Case, resources: &Resources) -> Result<EmbedWorkload, EngineError> {
         let tier = case.tier.ours().unwrap_or(Tier::Baseline);
         let texts = self.texts(&case.shape)?;
         let mut engine = self.engine(tier, resources.team.clone())?;
-        let expected = self.expected(&mut engine, &texts)?;
+        let mut expected = self.expected(&mut engine, &texts)?;
+        expected.agreement = self.agreement(tier, &mut engine, resources.team.clone())?;
         Ok(EmbedWorkload::new(Box::new(engine), texts, expected))
     }
 }
@@ -235,7 +300,11 @@ impl Benchmark for EmbedBenchmark {
             },
             formula: "per layer and token 2 (4 h^2 + 2 h i) + 4 h s flops for width h, inner width i and a text of s tokens; bytes: \
          the layers' weights once, a table row a token, the embeddings",
-            implementations: IMPLEMENTATIONS,
+            implementations: match self.precision {
+                Precision::F32 | Precision::F16 => SINGLE,
+                Precision::Bf16 => BF16,
+                Precision::Int8 => INT8,
+            },
         }
     }
 
@@ -258,7 +327,12 @@ impl Benchmark for EmbedBenchmark {
         let tables = (architecture.vocabulary + architecture.positions + architecture.types) as f64 * width;
         let tokens: usize = lengths.iter().sum();
         // The layers' weights are read once at least; of the tables, a row a token.
-        let weights = 4.0 * (architecture.parameters() as f64 - tables);
+        let bytes = match self.precision {
+            Precision::F32 => 4.0,
+            Precision::Bf16 | Precision::F16 => 2.0,
+            Precision::Int8 => 1.0,
+        };
+        let weights = bytes * (architecture.parameters() as f64 - tables);
         let rows = 4.0 * width * tokens as f64;
         let written = 4.0 * width * lengths.len() as f64;
         // Hidden states, the three projections and the inner vectors of the longest part of the batch.

@@ -8,7 +8,7 @@ use super::progress::{Progress, stop_on_interrupt};
 use super::{Context, Exit, output};
 use crate::catalog::Extensiveness;
 use crate::document::{Document, Extent, Outcome, Shape};
-use crate::engines::{ENGINES, ModelSource};
+use crate::engines::{ENGINES, ModelSource, Precision};
 use crate::machine::{Source, detect};
 use crate::measure::Plan;
 use crate::render;
@@ -22,7 +22,7 @@ use crate::units;
 /// Run the embedding pipeline and time its stages, or embed a file
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  perfkit embed                                     the built-in model, usual batches\n  perfkit embed --model ./all-MiniLM-L6-v2 --batch 1,8,32 --sequence 16,64,mixed\n  perfkit embed --model org/name --input texts.txt --output vectors.npy\n  cat texts.jsonl | perfkit embed --model ./model --input - --output -"
+    after_help = "Examples:\n  perfkit embed                                     the built-in model, usual batches\n  perfkit embed --model ./all-MiniLM-L6-v2 --batch 1,8,32 --sequence 16,64,mixed\n  perfkit embed --model ./all-MiniLM-L6-v2 --precision f32,bf16,int8\n  perfkit embed --model org/name --input texts.txt --output vectors.npy\n  cat texts.jsonl | perfkit embed --model ./model --input - --output -"
 )]
 pub(super) struct Args {
     /// builtin:tiny, builtin:minilm-l6, builtin:minilm-l12, builtin:bert-base, builtin:bert-large, a
@@ -32,9 +32,15 @@ pub(super) struct Args {
     /// Engines, or `all`
     #[arg(long = "engine", value_name = "ENGINE", value_delimiter = ',', default_value = "native", value_parser = parse_engine)]
     engines: Vec<String>,
-    /// Precisions of the arithmetic
-    #[arg(long = "precision", value_name = "PRECISION", value_delimiter = ',', default_value = "f32", value_parser = ["f32"])]
-    precisions: Vec<String>,
+    /// Precisions of the matrix products, several for a sweep: f32, bf16, f16 (weights), int8
+    #[arg(long = "precision", value_name = "PRECISION", value_delimiter = ',', default_value = "f32", value_parser = parse_precision)]
+    precisions: Vec<Precision>,
+    /// Keep only the first N numbers of each vector, as Matryoshka models allow
+    #[arg(long, value_name = "N")]
+    dimensions: Option<NonZeroUsize>,
+    /// Put the model's prompt of this name (query, passage, ...) in front of every text
+    #[arg(long, value_name = "NAME")]
+    prompt: Option<String>,
     /// Texts of a batch, several for a sweep (with --input: of each batch of the file, 32 unless told)
     #[arg(long = "batch", value_name = "N", value_delimiter = ',')]
     batches: Vec<NonZeroUsize>,
@@ -78,6 +84,10 @@ enum Threads {
 }
 
 fn parse_model(text: &str) -> Result<ModelSource, String> {
+    text.parse().map_err(|e: crate::engines::EngineError| e.to_string())
+}
+
+fn parse_precision(text: &str) -> Result<Precision, String> {
     text.parse().map_err(|e: crate::engines::EngineError| e.to_string())
 }
 
@@ -161,6 +171,9 @@ fn measure_all(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit> {
     let (extensiveness, sampling) = args.sampling();
     let seed = random_seed();
     let plan = EmbedPlan {
+        precisions: args.precisions.clone(),
+        dimensions: args.dimensions,
+        prompt: args.prompt.clone(),
         tier: args.tier,
         shapes: args.shapes(),
         extensiveness,
@@ -228,11 +241,15 @@ fn embed(args: &Args, input: &str, output: &str, context: &mut Context<'_>) -> a
         [batch] => *batch,
         _ => anyhow::bail!("--input takes one --batch"),
     };
+    let [precision] = args.precisions.as_slice() else { anyhow::bail!("--input takes one --precision") };
     let engine = args.engines.iter().find(|name| *name != "all").map_or(ENGINES[0].name, String::as_str);
     let effective = detect(Source::Live).limits.effective_cpus;
     let request = EmbedFile {
         model: args.model.clone(),
         engine: engine.to_owned(),
+        precision: *precision,
+        dimensions: args.dimensions,
+        prompt: args.prompt.clone(),
         tier: args.tier,
         threads: args.threads(effective),
         batch,

@@ -107,6 +107,9 @@ fn describe(source: &ModelSource, model: &Model, context: &mut Context<'_>) -> a
         "intermediate": shape.intermediate,
         "vocabulary": shape.vocabulary,
         "max_tokens": model.tokenizer.max_tokens(),
+        "family": format!("{:?}", shape.family).to_lowercase(),
+        "prompts": model.prompts.prompts,
+        "default_prompt": model.prompts.default_prompt_name,
         "pooling": format!("{:?}", model.pooling).to_lowercase(),
         "normalized": normalized,
         "stored_dtype": model.tensors.stored_dtype(),
@@ -124,6 +127,7 @@ fn describe(source: &ModelSource, model: &Model, context: &mut Context<'_>) -> a
                     shape.layers, shape.hidden, shape.heads, shape.intermediate
                 ),
             ),
+            ("architecture", format!("{:?}", shape.family).to_lowercase()),
             ("vocabulary", units::count(shape.vocabulary as u64)),
             ("longest text", format!("{} tokens", model.tokenizer.max_tokens())),
             ("pooling", format!("{:?}{}", model.pooling, if normalized { ", to unit length" } else { "" })),
@@ -138,6 +142,9 @@ fn describe(source: &ModelSource, model: &Model, context: &mut Context<'_>) -> a
         ];
         for (name, value) in rows {
             writeln!(context.out, "{name:>14}  {value}")?;
+        }
+        for (name, prompt) in &model.prompts.prompts {
+            writeln!(context.out, "{:>14}  {name}: {prompt:?}", "prompt")?;
         }
         for note in &model.notes {
             writeln!(context.out, "{:>14}  {note}", "note")?;

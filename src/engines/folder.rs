@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use super::EngineError;
 use super::config::{Architecture, shown};
 use super::model::{Model, Normalization, Pooling};
-use super::tensors::SafetensorsFile;
+use super::prompts::Prompts;
+use super::tensors::Safetensors;
 use super::tokenizer::TextTokenizer;
 
 /// Settings files beyond this are not read; real ones have a few kilobytes.
@@ -32,15 +33,20 @@ pub(super) fn load(folder: &Path, name: &str) -> Result<Model, EngineError> {
         Some(folder) => read_pooling(&folder.join("config.json"), architecture.hidden)?,
         None => Pooling::Mean,
     };
-    let (max_tokens, lowercase) = read_limits(&modules.transformer, architecture.positions)?;
-    let tokenizer = TextTokenizer::read(&modules.transformer.join("tokenizer.json"), max_tokens, lowercase)?;
-    let tensors = SafetensorsFile::open(&modules.transformer.join("model.safetensors"))?;
+    let (max_tokens, lowercase) = read_limits(&modules.transformer, architecture.longest_text())?;
+    let mut tokenizer =
+        TextTokenizer::read(&modules.transformer.join("tokenizer.json"), max_tokens, lowercase)?;
+    let prompts = Prompts::read(folder)?;
+    tokenizer.set_prefix(prompts.choose(None)?.to_owned());
+    let tensors = Safetensors::open(&modules.transformer)?;
     Ok(Model {
         slug: super::model::slug(name),
         architecture,
         tokenizer,
         pooling,
         normalization: modules.normalization,
+        dimensions: None,
+        prompts,
         tensors: Arc::new(tensors),
         notes: modules.notes,
     })
@@ -58,7 +64,7 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, EngineErr
 }
 
 /// Like [`read_json`]; `None` where there is no such file.
-fn read_optional<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, EngineError> {
+pub(super) fn read_optional<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, EngineError> {
     match std::fs::metadata(path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         _ => read_json(path).map(Some),

@@ -10,22 +10,24 @@ use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, CacheRepo, Repo};
 
 use super::EngineError;
+use super::tensors::{INDEX, WHOLE, parts};
 
 /// A file of a model on the hub.
-struct HubFile {
-    name: &'static str,
+#[derive(Clone, Copy)]
+struct HubFile<'a> {
+    name: &'a str,
     required: bool,
 }
 
 /// What a sentence-transformers model consists of. Small ones first, so that a wrong name costs little.
-static FILES: &[HubFile] = &[
+static FILES: &[HubFile<'static>] = &[
     HubFile { name: "config.json", required: true },
     HubFile { name: "tokenizer.json", required: true },
     HubFile { name: "modules.json", required: false },
     HubFile { name: "1_Pooling/config.json", required: false },
     HubFile { name: "sentence_bert_config.json", required: false },
     HubFile { name: "tokenizer_config.json", required: false },
-    HubFile { name: "model.safetensors", required: true },
+    HubFile { name: "config_sentence_transformers.json", required: false },
 ];
 
 /// Is told how a download goes on.
@@ -94,7 +96,7 @@ impl Hub {
     pub fn fetch(&self, id: &str, watcher: &mut dyn Watcher) -> Result<PathBuf, EngineError> {
         let cached = self.cached(id);
         let api = self.open(id)?;
-        for file in FILES {
+        for &file in FILES {
             match &api {
                 _ if cached.get(file.name).is_some() => {}
                 Some(api) => self.download(api, id, file, watcher)?,
@@ -102,8 +104,37 @@ impl Hub {
                 None => {}
             }
         }
+        self.fetch_weights(id, api.as_ref(), watcher)?;
         let config = cached.get("config.json").ok_or_else(|| self.absent(id, "config.json"))?;
         config.parent().map(Path::to_path_buf).ok_or_else(|| self.absent(id, "config.json"))
+    }
+
+    /// One file, or the parts that an index names.
+    fn fetch_weights(
+        &self,
+        id: &str,
+        api: Option<&ApiRepo>,
+        watcher: &mut dyn Watcher,
+    ) -> Result<(), EngineError> {
+        let cached = self.cached(id);
+        let mut fetch = |name: &str, required: bool| match api {
+            _ if cached.get(name).is_some() => Ok(()),
+            Some(api) => self.download(api, id, HubFile { name, required }, watcher),
+            None if required => Err(self.absent(id, name)),
+            None => Ok(()),
+        };
+        if cached.get(INDEX).is_none() {
+            fetch(WHOLE, false)?;
+            if cached.get(WHOLE).is_some() {
+                return Ok(());
+            }
+            fetch(INDEX, false)?;
+        }
+        let Some(index) = cached.get(INDEX) else {
+            let why = "the model has no such file; choose one with safetensors weights";
+            return Err(if api.is_some() { self.failed(id, WHOLE, why) } else { self.absent(id, WHOLE) });
+        };
+        parts(&index)?.iter().try_for_each(|part| fetch(part, true))
     }
 
     fn cached(&self, id: &str) -> CacheRepo {
@@ -129,7 +160,12 @@ impl Hub {
     #[must_use]
     pub fn holds(&self, id: &str) -> bool {
         let cached = self.cached(id);
-        FILES.iter().filter(|file| file.required).all(|file| cached.get(file.name).is_some())
+        let weights = cached.get(WHOLE).is_some()
+            || cached
+                .get(INDEX)
+                .and_then(|index| parts(&index).ok())
+                .is_some_and(|parts| parts.iter().all(|part| cached.get(part).is_some()));
+        weights && FILES.iter().filter(|file| file.required).all(|file| cached.get(file.name).is_some())
     }
 
     /// Ids of the models in the cache that are whole, in alphabetical order.
@@ -164,7 +200,7 @@ impl Hub {
         &self,
         api: &ApiRepo,
         id: &str,
-        file: &HubFile,
+        file: HubFile<'_>,
         watcher: &mut dyn Watcher,
     ) -> Result<(), EngineError> {
         let mut expected = 0;

@@ -3,27 +3,34 @@
 //! A model is named by a [`ModelSource`], loaded into a [`Model`], packed for a tier into a [`native::Encoder`], and
 //! run by an [`Engine`].
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::simd::Tier;
 use crate::sys::Team;
 pub use crate::telemetry::Stages;
 
+pub mod agreement;
 pub mod builtin;
 pub mod config;
+pub mod corpus;
 mod folder;
 pub mod hub;
 mod model;
+mod names;
 pub mod native;
+mod precision;
+pub mod prompts;
 pub mod reference;
+mod relative;
 mod source;
 mod tensors;
 mod tokenizer;
 
 pub use model::{Model, Normalization, Pooling, slug};
+pub use precision::Precision;
 pub use source::ModelSource;
-pub use tensors::{SafetensorsFile, Table, Tensors};
+pub use tensors::{Safetensors, Table, Tensors};
 pub use tokenizer::{LONGEST_TEXT_BYTES, TextTokenizer};
 
 /// An embedding engine with a model loaded.
@@ -35,6 +42,10 @@ pub trait Engine: Send {
     /// Embeds the texts in order, adding the time of each stage (`tokenize`, `prepare`, `encode`, `pool`,
     /// `normalize`) and of the whole to `stages`.
     fn embed(&mut self, texts: &[&str], stages: &mut Stages) -> Result<Embeddings, EngineError>;
+    /// What it can tell about its last batch besides, by name with its unit last.
+    fn facts(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
 }
 
 /// One row of [`ENGINES`].
@@ -47,15 +58,39 @@ pub struct EngineRow {
     pub open: Open,
 }
 
-/// Makes an engine for a model, a tier and threads.
-pub type Open = fn(Arc<Model>, Tier, Team) -> Result<Box<dyn Engine>, EngineError>;
+/// How an engine computes.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The arithmetic.
+    pub precision: Precision,
+    /// The tier; the best one for the precision where none is named.
+    pub tier: Option<Tier>,
+    /// Where packed weights are kept between runs; nowhere without one.
+    pub cache: Option<PathBuf>,
+}
+
+impl Settings {
+    /// The tier that the precision runs on.
+    ///
+    /// # Errors
+    /// The precision has no kernels there, or this CPU lacks it.
+    pub fn tier(&self) -> Result<Tier, EngineError> {
+        match self.tier.or_else(|| self.precision.best_tier()) {
+            Some(tier) => self.precision.tier(tier),
+            None => Err(EngineError::Unavailable(format!("{} has no kernels for this CPU", self.precision))),
+        }
+    }
+}
+
+/// Makes an engine for a model and threads.
+pub type Open = fn(Arc<Model>, &Settings, Team) -> Result<Box<dyn Engine>, EngineError>;
 
 /// Every engine, the default first.
 pub static ENGINES: &[EngineRow] = &[EngineRow {
     name: native::NativeEngine::ID,
     about: "a BERT-family encoder over the kernels of perfkit, without padding",
-    open: |model, tier, team| {
-        let encoder = Arc::new(native::Encoder::pack(model, tier)?);
+    open: |model, settings, team| {
+        let encoder = Arc::new(native::Encoder::open(model, settings)?);
         Ok(Box::new(native::NativeEngine::new(encoder, team)))
     },
 }];

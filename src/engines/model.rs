@@ -1,8 +1,11 @@
 //! A model, loaded but not yet packed for any tier.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use super::EngineError;
 use super::config::Architecture;
+use super::prompts::Prompts;
 use super::tensors::Tensors;
 use super::tokenizer::TextTokenizer;
 
@@ -29,10 +32,51 @@ pub struct Model {
     pub pooling: Pooling,
     /// And then.
     pub normalization: Normalization,
+    /// Leading numbers of the pooled vector that are kept; `None` for all.
+    pub dimensions: Option<NonZeroUsize>,
+    /// What may stand in front of a text.
+    pub prompts: Prompts,
     /// The weights.
     pub tensors: Arc<dyn Tensors>,
     /// What a reader of its figures must know.
     pub notes: Vec<String>,
+}
+
+impl Model {
+    /// Length of an embedding.
+    #[must_use]
+    pub fn embedding_len(&self) -> usize {
+        self.dimensions.map_or(self.architecture.hidden, NonZeroUsize::get)
+    }
+
+    /// Keeps only the first `dimensions` numbers of a pooled vector, before it is normalised, as models trained that way
+    /// allow (Kusupati et al., 2022, arXiv:2205.13147). Its name then says so.
+    ///
+    /// # Errors
+    /// The model's vectors are shorter.
+    pub fn truncated(mut self, dimensions: NonZeroUsize) -> Result<Self, EngineError> {
+        let all = self.architecture.hidden;
+        if dimensions.get() > all {
+            return Err(EngineError::Input(format!(
+                "{dimensions} dimensions are more than the {all} of the model"
+            )));
+        }
+        if dimensions.get() < all {
+            self.slug = format!("{}-d{dimensions}", self.slug);
+            self.dimensions = Some(dimensions);
+        }
+        Ok(self)
+    }
+
+    /// Puts the prompt of this name in front of every text.
+    ///
+    /// # Errors
+    /// The model has no such prompt.
+    pub fn prompted(mut self, name: &str) -> Result<Self, EngineError> {
+        let prompt = self.prompts.choose(Some(name))?.to_owned();
+        self.tokenizer.set_prefix(prompt);
+        Ok(self)
+    }
 }
 
 impl std::fmt::Debug for Model {

@@ -3,6 +3,8 @@
 use super::EngineError;
 use super::config::{Activation, Architecture};
 use super::model::{Model, Normalization, Pooling};
+use super::names::{EMBEDDING_NORM, POSITIONS, RELATIVE, TYPES, WORDS};
+use super::relative;
 use crate::kernels::activation::{reference_gelu_erf, reference_gelu_tanh, reference_silu};
 
 /// The embedding of one text, given as token ids, in double precision.
@@ -11,12 +13,17 @@ use crate::kernels::activation::{reference_gelu_erf, reference_gelu_tanh, refere
 /// A tensor is missing or not what `config.json` says, or an id or the text's length is beyond the model's tables.
 pub fn embed(model: &Model, ids: &[u32]) -> Result<Vec<f64>, EngineError> {
     let shape = &model.architecture;
-    let text = Text { model, shape, tokens: ids.len() };
+    let bias = match shape.relative_buckets {
+        0 => Vec::new(),
+        buckets => model.tensors.tensor(RELATIVE, &[buckets, shape.heads])?.to_vec(),
+    };
+    let text = Text { model, shape, tokens: ids.len(), bias };
     let mut hidden = text.embedded(ids)?;
     for layer in 0..shape.layers {
         hidden = text.layer(layer, &hidden)?;
     }
     let mut pooled = pool(model.pooling, &hidden, shape.hidden);
+    pooled.truncate(model.embedding_len());
     if model.normalization == Normalization::UnitLength {
         let length = pooled.iter().map(|x| x * x).sum::<f64>().sqrt();
         if length > 0.0 {
@@ -31,44 +38,50 @@ struct Text<'a> {
     model: &'a Model,
     shape: &'a Architecture,
     tokens: usize,
+    /// By bucket of the relative position and head; empty for none.
+    bias: Vec<f32>,
 }
 
 impl Text<'_> {
     fn embedded(&self, ids: &[u32]) -> Result<Vec<f64>, EngineError> {
         let (width, tensors) = (self.shape.hidden, &self.model.tensors);
-        let words = tensors.table("embeddings.word_embeddings.weight", self.shape.vocabulary, width)?;
-        let positions =
-            tensors.tensor("embeddings.position_embeddings.weight", &[self.shape.positions, width])?;
-        let types = tensors.tensor("embeddings.token_type_embeddings.weight", &[self.shape.types, width])?;
-        if ids.len() > self.shape.positions || ids.iter().any(|&id| id as usize >= self.shape.vocabulary) {
+        let words = tensors.table(WORDS, self.shape.vocabulary, width)?;
+        let positions = tensors.tensor(POSITIONS, &[self.shape.positions, width])?;
+        let types = match self.shape.types {
+            0 => vec![0.0; width],
+            types => tensors.tensor(TYPES, &[types, width])?[..width].to_vec(),
+        };
+        if ids.len() > self.shape.longest_text() || ids.iter().any(|&id| id as usize >= self.shape.vocabulary)
+        {
             return Err(EngineError::Input("the text does not fit the model's tables".to_owned()));
         }
         let mut word = vec![0.0; width];
         let mut rows = Vec::with_capacity(ids.len() * width);
-        for (&id, position) in ids.iter().zip(positions.chunks_exact(width)) {
+        for (&id, position) in ids.iter().zip(self.shape.position_rows(ids)) {
             words.copy_row(id as usize, &mut word);
+            let position = &positions[position * width..][..width];
             rows.extend(
                 (0..width).map(|i| f64::from(word[i]) + f64::from(position[i]) + f64::from(types[i])),
             );
         }
-        self.normalised("embeddings.LayerNorm", rows)
+        self.normalised(EMBEDDING_NORM, rows)
     }
 
     fn layer(&self, index: usize, hidden: &[f64]) -> Result<Vec<f64>, EngineError> {
         let (width, wide) = (self.shape.hidden, self.shape.intermediate);
-        let name = |part: &str| format!("encoder.layer.{index}.{part}");
-        let query = self.linear(&name("attention.self.query"), width, hidden)?;
-        let key = self.linear(&name("attention.self.key"), width, hidden)?;
-        let value = self.linear(&name("attention.self.value"), width, hidden)?;
+        let names = self.shape.family.layer(index);
+        let query = self.linear(&names.query, width, hidden)?;
+        let key = self.linear(&names.key, width, hidden)?;
+        let value = self.linear(&names.value, width, hidden)?;
         let context = self.attention(&query, &key, &value);
-        let projected = self.linear(&name("attention.output.dense"), width, &context)?;
-        let attended = self.normalised(&name("attention.output.LayerNorm"), sum(projected, hidden))?;
-        let mut inner = self.linear(&name("intermediate.dense"), wide, &attended)?;
+        let projected = self.linear(&names.attention_output, width, &context)?;
+        let attended = self.normalised(&names.attention_norm, sum(projected, hidden))?;
+        let mut inner = self.linear(&names.up, wide, &attended)?;
         for x in &mut inner {
             *x = activate(self.shape.activation, *x);
         }
-        let projected = self.linear(&name("output.dense"), width, &inner)?;
-        self.normalised(&name("output.LayerNorm"), sum(projected, &attended))
+        let projected = self.linear(&names.down, width, &inner)?;
+        self.normalised(&names.output_norm, sum(projected, &attended))
     }
 
     /// `outputs` dot products with the rows of a weight matrix, plus the bias.
@@ -100,8 +113,9 @@ impl Text<'_> {
         for head in 0..self.shape.heads {
             for token in 0..self.tokens {
                 let own = part(query, token, head);
-                let mut scores: Vec<f64> =
-                    (0..self.tokens).map(|other| scale * dot(&own, &part(key, other, head))).collect();
+                let mut scores: Vec<f64> = (0..self.tokens)
+                    .map(|other| scale * dot(&own, &part(key, other, head)) + self.bias(head, token, other))
+                    .collect();
                 let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 scores.iter_mut().for_each(|score| *score = (*score - largest).exp());
                 let total: f64 = scores.iter().sum();
@@ -114,6 +128,16 @@ impl Text<'_> {
             }
         }
         context
+    }
+
+    /// What the position of key `other` relative to the query `token` adds to their score.
+    fn bias(&self, head: usize, token: usize, other: usize) -> f64 {
+        if self.bias.is_empty() {
+            return 0.0;
+        }
+        let offset = other.cast_signed() - token.cast_signed();
+        let bucket = relative::bucket(offset, self.shape.relative_buckets);
+        f64::from(self.bias[bucket * self.shape.heads + head])
     }
 
     /// Layer normalisation, with the variance over the row's length.

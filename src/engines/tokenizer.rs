@@ -1,5 +1,6 @@
 //! Text to token ids, by the model's own `tokenizer.json`.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use tokenizers::{PostProcessor, Tokenizer, TruncationParams};
@@ -15,6 +16,10 @@ pub struct TextTokenizer {
     inner: Tokenizer,
     lowercase: bool,
     max_tokens: usize,
+    /// Stands in front of every text.
+    prefix: String,
+    /// Of the file it was read from.
+    hash: u64,
 }
 
 impl TextTokenizer {
@@ -31,7 +36,8 @@ impl TextTokenizer {
             let why = super::config::shown(&e.to_string());
             EngineError::model(path, format!("not a tokenizer ({why}); fetch the model again"))
         })?;
-        Self::new(inner, max_tokens, lowercase).map_err(|why| EngineError::model(path, why))
+        let own = Self::new(inner, max_tokens, lowercase).map_err(|why| EngineError::model(path, why))?;
+        Ok(Self { hash: super::tensors::hash_bytes(0, &bytes), ..own })
     }
 
     /// Wraps a tokenizer that exists already.
@@ -49,13 +55,30 @@ impl TextTokenizer {
         inner
             .with_truncation(Some(TruncationParams { max_length: max_tokens, ..TruncationParams::default() }))
             .map_err(|e| e.to_string())?;
-        Ok(Self { inner, lowercase, max_tokens })
+        Ok(Self { inner, lowercase, max_tokens, prefix: String::new(), hash: 0 })
     }
 
     /// The longest answer that [`TextTokenizer::ids`] gives.
     #[must_use]
     pub const fn max_tokens(&self) -> usize {
         self.max_tokens
+    }
+
+    /// Puts `prefix` in front of every text from now on.
+    pub(super) fn set_prefix(&mut self, prefix: String) {
+        self.prefix = prefix;
+    }
+
+    /// A hash of everything that decides the ids of a text.
+    pub(super) fn hash(&self) -> u64 {
+        let rest = format!("{} {} {}", self.lowercase, self.max_tokens, self.prefix);
+        super::tensors::hash_bytes(self.hash, rest.as_bytes())
+    }
+
+    /// What stands in front of every text.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// Token ids of one text, the special ones included.
@@ -70,6 +93,11 @@ impl TextTokenizer {
                 LONGEST_TEXT_BYTES
             )));
         }
+        let text = if self.prefix.is_empty() {
+            Cow::Borrowed(text)
+        } else {
+            Cow::Owned(format!("{}{text}", self.prefix))
+        };
         let encoding = if self.lowercase {
             self.inner.encode_fast(text.to_lowercase(), true)
         } else {

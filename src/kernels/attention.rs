@@ -45,6 +45,8 @@ struct Attend<'a> {
     tokens: usize,
     heads: usize,
     head_width: usize,
+    /// Added to the scores: a row a head, as [`attend_biased`] takes them; empty for none.
+    bias: &'a [f32],
     scratch: &'a mut [f32],
     out: &'a mut [f32],
 }
@@ -56,8 +58,10 @@ impl SimdOp for Attend<'_> {
         let padded = padded_keys(self.tokens);
         let (keys, scores) = self.scratch.split_at_mut(padded * self.head_width);
         let model_width = self.heads * self.head_width;
+        let distances = self.bias.len() / self.heads;
         for head in 0..self.heads {
             let column = head * self.head_width;
+            let bias = self.bias.get(head * distances..(head + 1) * distances).unwrap_or_default();
             let head = Head {
                 q: &self.qkv.q[column..],
                 k: &self.qkv.k[column..],
@@ -70,6 +74,12 @@ impl SimdOp for Attend<'_> {
             for first in (0..self.tokens).step_by(ROWS) {
                 let rows: [usize; ROWS] = std::array::from_fn(|i| (first + i).min(self.tokens - 1));
                 head.scores(s, rows, keys, padded, scores);
+                if !bias.is_empty() {
+                    for (row, query) in scores.chunks_exact_mut(padded).zip(rows) {
+                        let bias = &bias[distances / 2 - query..][..self.tokens];
+                        add_in_place(s, &mut row[..self.tokens], bias);
+                    }
+                }
                 // All largest scores first: they do not wait for one another, and the exponentials of a row do.
                 let mut shifts = [0.0; ROWS];
                 for (row, to) in scores.chunks_exact(padded).zip(&mut shifts) {
@@ -101,6 +111,26 @@ pub fn attend(
     scratch: &mut [f32],
     out: &mut [f32],
 ) -> Result<(), TierUnavailable> {
+    attend_biased(tier, qkv, tokens, heads, head_width, &[], scratch, out)
+}
+
+/// [`attend`] with a number added to each score (after its scaling) that depends on the head and on how far the key is
+/// from the query: `bias` has a row of `2 * tokens - 1` a head, and that of key `t` and query `i` stands at
+/// `tokens - 1 + t - i`. An empty one adds nothing.
+///
+/// # Panics
+/// As [`attend`], and where `bias` is neither empty nor of that size.
+#[expect(clippy::too_many_arguments, reason = "the shape of attention, and its operands")]
+pub fn attend_biased(
+    tier: Tier,
+    qkv: Qkv<'_>,
+    tokens: usize,
+    heads: usize,
+    head_width: usize,
+    bias: &[f32],
+    scratch: &mut [f32],
+    out: &mut [f32],
+) -> Result<(), TierUnavailable> {
     let model_width = heads * head_width;
     if tokens == 0 || model_width == 0 {
         return Ok(());
@@ -111,8 +141,23 @@ pub fn attend(
         assert!(slice.len() >= needed, "{name} hold {} floats of {needed}", slice.len());
     }
     assert_eq!(out.len(), tokens * model_width, "the output is tokens x heads * head_width");
+    let distances = bias.len() / heads;
+    let is_table = bias.len() == heads * distances && distances % 2 == 1 && distances >= 2 * tokens - 1;
+    assert!(bias.is_empty() || is_table, "{} biases are no row of 2 * reach - 1 a head", bias.len());
     let scratch = &mut scratch[..attention_scratch_len(tokens, heads, head_width)];
-    dispatch(tier, Attend { qkv, tokens, heads, head_width, scratch, out })
+    dispatch(tier, Attend { qkv, tokens, heads, head_width, bias, scratch, out })
+}
+
+/// `to += by`; both of one length.
+#[inline(always)]
+fn add_in_place<S: Simd>(s: S, to: &mut [f32], by: &[f32]) {
+    let whole = whole_lanes::<S>(to.len());
+    let (to, to_rest) = to.split_at_mut(whole);
+    let (by, by_rest) = by.split_at(whole);
+    for (to, by) in to.chunks_exact_mut(S::LANES).zip(by.chunks_exact(S::LANES)) {
+        s.store(s.add(s.load(to), s.load(by)), to);
+    }
+    s.store_partial(s.add(s.load_partial(to_rest), s.load_partial(by_rest)), to_rest);
 }
 
 /// One head of a sequence: token `t` starts at `t * stride` of each slice.
@@ -349,6 +394,41 @@ mod tests {
             }
         }
         assert!(failures.is_empty(), "{}", failures.join("\n"));
+    }
+
+    #[test]
+    fn a_bias_is_added_to_every_score_by_distance() {
+        let (tokens, heads, head_width, reach) = (13, 2, 4, 20);
+        let width = heads * head_width;
+        let mut rng = Rng::new(6);
+        let mut random =
+            |count: usize| -> Vec<f32> { (0..count).map(|_| rng.uniform_f32(-2.0, 2.0)).collect() };
+        let (values, bias) = (random(tokens * 3 * width), random(heads * (2 * reach - 1)));
+        let qkv = Qkv { q: &values, k: &values[width..], v: &values[2 * width..], stride: 3 * width };
+        let mut reference = Vec::new();
+        for query in 0..tokens {
+            for head in 0..heads {
+                let at = |token: usize| token * 3 * width + head * head_width;
+                let weight = |key: usize| {
+                    let dot: f64 = (0..head_width)
+                        .map(|d| f64::from(qkv.q[at(query) + d]) * f64::from(qkv.k[at(key) + d]))
+                        .sum();
+                    let distance = reach - 1 + key - query;
+                    (dot / 2.0 + f64::from(bias[head * (2 * reach - 1) + distance])).exp()
+                };
+                let total: f64 = (0..tokens).map(weight).sum();
+                for d in 0..head_width {
+                    let sum: f64 = (0..tokens).map(|key| weight(key) * f64::from(qkv.v[at(key) + d])).sum();
+                    reference.push(sum / total);
+                }
+            }
+        }
+        for tier in Tier::available() {
+            let mut scratch = vec![f32::NAN; attention_scratch_len(tokens, heads, head_width)];
+            let mut out = vec![f32::NAN; tokens * width];
+            attend_biased(tier, qkv, tokens, heads, head_width, &bias, &mut scratch, &mut out).unwrap();
+            compare_floats(&out, &reference, 0.0, 3e-6).unwrap_or_else(|wrong| panic!("{tier}: {wrong}"));
+        }
     }
 
     #[test]

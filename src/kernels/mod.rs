@@ -9,6 +9,7 @@ pub mod bounce;
 pub mod chase;
 pub mod clock_chain;
 pub mod gather;
+pub mod grouped;
 mod lanes;
 pub mod loads;
 pub mod math;

@@ -14,6 +14,18 @@ const WORDS: [&str; 10] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", 
 const POSITIONS: usize = 32;
 const EPSILON: f64 = 1e-12;
 
+/// The families that share BERT's layer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Family {
+    Bert,
+    Roberta,
+    DistilBert,
+    Mpnet,
+}
+
+/// Buckets of MPNet's relative positions here: with so few, some are shared by several distances.
+const BUCKETS: usize = 8;
+
 /// The number type of the stored weights.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Dtype {
@@ -24,6 +36,7 @@ pub(crate) enum Dtype {
 
 /// The model: tensors as they come back from the file, by name.
 pub(crate) struct TinyModel {
+    family: Family,
     dtype: Dtype,
     pooling: &'static str,
     activation: &'static str,
@@ -33,7 +46,12 @@ pub(crate) struct TinyModel {
 impl TinyModel {
     /// Random weights that the number type holds exactly.
     pub(crate) fn new(dtype: Dtype, pooling: &'static str, activation: &'static str) -> Self {
-        let mut model = Self { dtype, pooling, activation, tensors: BTreeMap::new() };
+        Self::of(Family::Bert, dtype, pooling, activation)
+    }
+
+    /// The same of another family.
+    pub(crate) fn of(family: Family, dtype: Dtype, pooling: &'static str, activation: &'static str) -> Self {
+        let mut model = Self { family, dtype, pooling, activation, tensors: BTreeMap::new() };
         let mut rng = Rng::new(5);
         let mut add = |name: &str, shape: &[usize]| {
             let len = shape.iter().product();
@@ -42,24 +60,30 @@ impl TinyModel {
         };
         add("embeddings.word_embeddings.weight", &[WORDS.len(), WIDTH]);
         add("embeddings.position_embeddings.weight", &[POSITIONS, WIDTH]);
-        add("embeddings.token_type_embeddings.weight", &[2, WIDTH]);
+        match family {
+            Family::Bert => add("embeddings.token_type_embeddings.weight", &[2, WIDTH]),
+            Family::Roberta => add("embeddings.token_type_embeddings.weight", &[1, WIDTH]),
+            Family::Mpnet => add("encoder.relative_attention_bias.weight", &[BUCKETS, HEADS]),
+            Family::DistilBert => {}
+        }
         add("embeddings.LayerNorm.weight", &[WIDTH]);
         add("embeddings.LayerNorm.bias", &[WIDTH]);
         for layer in 0..LAYERS {
+            let names = family.layer(layer);
             for (part, outputs, inputs) in [
-                ("attention.self.query", WIDTH, WIDTH),
-                ("attention.self.key", WIDTH, WIDTH),
-                ("attention.self.value", WIDTH, WIDTH),
-                ("attention.output.dense", WIDTH, WIDTH),
-                ("intermediate.dense", WIDE, WIDTH),
-                ("output.dense", WIDTH, WIDE),
+                (0, WIDTH, WIDTH),
+                (1, WIDTH, WIDTH),
+                (2, WIDTH, WIDTH),
+                (3, WIDTH, WIDTH),
+                (5, WIDE, WIDTH),
+                (6, WIDTH, WIDE),
             ] {
-                add(&format!("encoder.layer.{layer}.{part}.weight"), &[outputs, inputs]);
-                add(&format!("encoder.layer.{layer}.{part}.bias"), &[outputs]);
+                add(&format!("{}.weight", names[part]), &[outputs, inputs]);
+                add(&format!("{}.bias", names[part]), &[outputs]);
             }
-            for part in ["attention.output.LayerNorm", "output.LayerNorm"] {
-                add(&format!("encoder.layer.{layer}.{part}.weight"), &[WIDTH]);
-                add(&format!("encoder.layer.{layer}.{part}.bias"), &[WIDTH]);
+            for part in [4, 7] {
+                add(&format!("{}.weight", names[part]), &[WIDTH]);
+                add(&format!("{}.bias", names[part]), &[WIDTH]);
             }
         }
         model
@@ -69,15 +93,7 @@ impl TinyModel {
     pub(crate) fn write(&self, folder: &Path, prefix: &str) {
         let put = |name: &str, text: String| std::fs::write(folder.join(name), text).unwrap();
         std::fs::create_dir_all(folder.join("1_Pooling")).unwrap();
-        put(
-            "config.json",
-            serde_json::json!({
-                "model_type": "bert", "vocab_size": WORDS.len(), "hidden_size": WIDTH, "num_hidden_layers": LAYERS,
-                "num_attention_heads": HEADS, "intermediate_size": WIDE, "max_position_embeddings": POSITIONS,
-                "type_vocab_size": 2, "layer_norm_eps": EPSILON, "hidden_act": self.activation,
-            })
-            .to_string(),
-        );
+        put("config.json", self.config().to_string());
         put(
             "modules.json",
             r#"[{"idx": 0, "path": "", "type": "sentence_transformers.models.Transformer"},
@@ -88,6 +104,38 @@ impl TinyModel {
         put("1_Pooling/config.json", format!("{{\"pooling_mode_{}\": true}}", self.pooling));
         put("tokenizer.json", tokenizer());
         std::fs::write(folder.join("model.safetensors"), self.safetensors(prefix)).unwrap();
+    }
+
+    fn config(&self) -> serde_json::Value {
+        let mut config = match self.family {
+            Family::DistilBert => serde_json::json!({
+                "model_type": "distilbert", "dim": WIDTH, "n_layers": LAYERS, "n_heads": HEADS, "hidden_dim": WIDE,
+                "activation": self.activation,
+            }),
+            Family::Bert | Family::Roberta | Family::Mpnet => serde_json::json!({
+                "hidden_size": WIDTH, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS,
+                "intermediate_size": WIDE, "layer_norm_eps": EPSILON, "hidden_act": self.activation,
+            }),
+        };
+        config["vocab_size"] = WORDS.len().into();
+        config["max_position_embeddings"] = POSITIONS.into();
+        match self.family {
+            Family::Bert => {
+                config["model_type"] = "bert".into();
+                config["type_vocab_size"] = 2.into();
+            }
+            Family::Roberta => {
+                config["model_type"] = "xlm-roberta".into();
+                config["type_vocab_size"] = 1.into();
+                config["pad_token_id"] = 1.into();
+            }
+            Family::Mpnet => {
+                config["model_type"] = "mpnet".into();
+                config["relative_attention_num_buckets"] = BUCKETS.into();
+            }
+            Family::DistilBert => {}
+        }
+        config
     }
 
     /// The length of the header, the header, the numbers.
@@ -111,37 +159,45 @@ impl TinyModel {
         let ids = ids(text);
         let mut hidden: Vec<Vec<f64>> = ids
             .iter()
-            .enumerate()
-            .map(|(position, &id)| {
+            .zip(self.positions(&ids))
+            .map(|(&id, position)| {
                 let row = |table: &str, row: usize| {
                     self.tensor(&format!("embeddings.{table}"))[row * WIDTH..][..WIDTH].to_vec()
                 };
-                let (word, place, kind) = (
-                    row("word_embeddings.weight", id),
-                    row("position_embeddings.weight", position),
-                    row("token_type_embeddings.weight", 0),
-                );
+                let (word, place) =
+                    (row("word_embeddings.weight", id), row("position_embeddings.weight", position));
+                let kind = match self.family {
+                    Family::Bert | Family::Roberta => row("token_type_embeddings.weight", 0),
+                    Family::DistilBert | Family::Mpnet => vec![0.0; WIDTH],
+                };
                 let sum: Vec<f64> = (0..WIDTH).map(|i| word[i] + place[i] + kind[i]).collect();
                 self.norm("embeddings.LayerNorm", &sum)
             })
             .collect();
         for layer in 0..LAYERS {
-            hidden = self.layer(&format!("encoder.layer.{layer}"), &hidden);
+            hidden = self.layer(&self.family.layer(layer), &hidden);
         }
         let pooled = self.pool(&hidden);
         let length = pooled.iter().map(|x| x * x).sum::<f64>().sqrt();
         pooled.iter().map(|x| x / length).collect()
     }
 
-    fn layer(&self, name: &str, hidden: &[Vec<f64>]) -> Vec<Vec<f64>> {
-        let all = |part: &str, rows: &[Vec<f64>]| -> Vec<Vec<f64>> {
-            rows.iter().map(|row| self.linear(&format!("{name}.{part}"), row)).collect()
+    /// RoBERTa counts from behind the padding's id, 1, and a token with that id has its place.
+    fn positions(&self, ids: &[usize]) -> Vec<usize> {
+        match self.family {
+            Family::Bert | Family::DistilBert => (0..ids.len()).collect(),
+            Family::Roberta | Family::Mpnet => {
+                let before = |i: usize| ids[..=i].iter().filter(|&&id| id != 1).count();
+                (0..ids.len()).map(|i| if ids[i] == 1 { 1 } else { 1 + before(i) }).collect()
+            }
+        }
+    }
+
+    fn layer(&self, names: &[String; 8], hidden: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let all = |part: usize, rows: &[Vec<f64>]| -> Vec<Vec<f64>> {
+            rows.iter().map(|row| self.linear(&names[part], row)).collect()
         };
-        let (query, key, value) = (
-            all("attention.self.query", hidden),
-            all("attention.self.key", hidden),
-            all("attention.self.value", hidden),
-        );
+        let (query, key, value) = (all(0, hidden), all(1, hidden), all(2, hidden));
         let each = WIDTH / HEADS;
         let mut context = vec![vec![0.0; WIDTH]; hidden.len()];
         for head in 0..HEADS {
@@ -150,7 +206,8 @@ impl TinyModel {
                 let scores: Vec<f64> = key
                     .iter()
                     .map(|key| columns.clone().map(|i| query[i] * key[i]).sum::<f64>() / (each as f64).sqrt())
-                    .map(f64::exp)
+                    .enumerate()
+                    .map(|(other, score)| (score + self.relative(head, token, other)).exp())
                     .collect();
                 let total: f64 = scores.iter().sum();
                 for i in columns.clone() {
@@ -158,18 +215,29 @@ impl TinyModel {
                 }
             }
         }
-        let projected = all("attention.output.dense", &context);
+        let projected = all(3, &context);
         let add = |a: &[f64], b: &[f64]| -> Vec<f64> { a.iter().zip(b).map(|(a, b)| a + b).collect() };
-        let attended: Vec<Vec<f64>> = projected
-            .iter()
-            .zip(hidden)
-            .map(|(a, b)| self.norm(&format!("{name}.attention.output.LayerNorm"), &add(a, b)))
-            .collect();
-        let mut inner = all("intermediate.dense", &attended);
+        let attended: Vec<Vec<f64>> =
+            projected.iter().zip(hidden).map(|(a, b)| self.norm(&names[4], &add(a, b))).collect();
+        let mut inner = all(5, &attended);
         inner.iter_mut().flatten().for_each(|x| *x = activate(self.activation, *x));
-        let projected = all("output.dense", &inner);
-        let norm = format!("{name}.output.LayerNorm");
-        projected.iter().zip(&attended).map(|(a, b)| self.norm(&norm, &add(a, b))).collect()
+        let projected = all(6, &inner);
+        projected.iter().zip(&attended).map(|(a, b)| self.norm(&names[7], &add(a, b))).collect()
+    }
+
+    /// MPNet's bias: of eight buckets, four are for keys after the query; of four, two are for distances 0 and 1, and of
+    /// the others the first ends at 2 (128 / 2)^(1/2) = 16.
+    fn relative(&self, head: usize, token: usize, other: usize) -> f64 {
+        if self.family != Family::Mpnet {
+            return 0.0;
+        }
+        let bucket = match token.abs_diff(other) {
+            near @ 0..=1 => near,
+            2..=15 => 2,
+            _ => 3,
+        };
+        let bucket = if other > token { 4 + bucket } else { bucket };
+        self.tensor("encoder.relative_attention_bias.weight")[bucket * HEADS + head]
     }
 
     fn tensor(&self, name: &str) -> Vec<f64> {
@@ -203,6 +271,45 @@ impl TinyModel {
                 other => panic!("{other}"),
             })
             .collect()
+    }
+}
+
+impl Family {
+    /// Query, key, value, output and norm of attention; up, down and norm of feed-forward.
+    fn layer(self, index: usize) -> [String; 8] {
+        let parts = match self {
+            Self::Bert | Self::Roberta => [
+                "encoder.layer.#.attention.self.query",
+                "encoder.layer.#.attention.self.key",
+                "encoder.layer.#.attention.self.value",
+                "encoder.layer.#.attention.output.dense",
+                "encoder.layer.#.attention.output.LayerNorm",
+                "encoder.layer.#.intermediate.dense",
+                "encoder.layer.#.output.dense",
+                "encoder.layer.#.output.LayerNorm",
+            ],
+            Self::Mpnet => [
+                "encoder.layer.#.attention.attn.q",
+                "encoder.layer.#.attention.attn.k",
+                "encoder.layer.#.attention.attn.v",
+                "encoder.layer.#.attention.attn.o",
+                "encoder.layer.#.attention.LayerNorm",
+                "encoder.layer.#.intermediate.dense",
+                "encoder.layer.#.output.dense",
+                "encoder.layer.#.output.LayerNorm",
+            ],
+            Self::DistilBert => [
+                "transformer.layer.#.attention.q_lin",
+                "transformer.layer.#.attention.k_lin",
+                "transformer.layer.#.attention.v_lin",
+                "transformer.layer.#.attention.out_lin",
+                "transformer.layer.#.sa_layer_norm",
+                "transformer.layer.#.ffn.lin1",
+                "transformer.layer.#.ffn.lin2",
+                "transformer.layer.#.output_layer_norm",
+            ],
+        };
+        parts.map(|part| part.replace('#', &index.to_string()))
     }
 }
 
@@ -262,7 +369,7 @@ fn ids(text: &str) -> Vec<usize> {
 }
 
 /// A word-level `tokenizer.json` as BERT's, with a padding and truncation that must be ignored.
-fn tokenizer() -> String {
+pub(crate) fn tokenizer() -> String {
     let vocabulary: serde_json::Map<String, serde_json::Value> =
         WORDS.iter().enumerate().map(|(id, word)| ((*word).to_owned(), id.into())).collect();
     let special = |id: usize| {

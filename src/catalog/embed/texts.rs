@@ -2,9 +2,6 @@
 
 use crate::engines::{EngineError, TextTokenizer};
 
-/// The corpus that ships: mixed English, one text a line.
-pub(super) const SHIPPED: &str = include_str!("../../../corpus/mixed.txt");
-
 /// `batch` texts as they come, spread evenly over the corpus; a corpus with fewer is read again from its start.
 pub(super) fn mixed(lines: &[&str], batch: usize) -> Vec<String> {
     let step = (lines.len() / batch.max(1)).max(1);

@@ -1,14 +1,23 @@
 //! An engine with its texts, as something that can be timed and checked.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::engines::Stages;
-use crate::engines::{Embeddings, Engine, EngineError};
+use crate::engines::agreement::Agreement;
+use crate::engines::{Embeddings, Engine, EngineError, Precision, Stages};
 use crate::workload::{Facts, Mismatch, OutputMut, Workload, compare_floats};
 
 /// How far an element may be from the double-precision answer, relative to the length of its vector (which is 1 where
-/// the model normalises).
-const FROM_EXACT: f64 = 1e-5;
+/// the model normalises): rounding errors in single precision; steps of eight and of eleven bits, of which a vector sees
+/// hundreds that average out; a cosine of 0.99, spread over a short vector, for bytes.
+const fn from_exact(precision: Precision) -> f64 {
+    match precision {
+        Precision::F32 => 1e-5,
+        Precision::F16 => 2e-3,
+        Precision::Bf16 => 1e-2,
+        Precision::Int8 => 7e-2,
+    }
+}
 /// How far from the same text embedded alone.
 const FROM_ALONE: f64 = 1e-6;
 
@@ -20,6 +29,10 @@ pub(super) struct Expected {
     pub(super) row: usize,
     /// That embedding, in double precision.
     pub(super) exact: Arc<Vec<f64>>,
+    /// How exact it can be.
+    pub(super) precision: Precision,
+    /// How well the precision agrees with single precision, where it is another.
+    pub(super) agreement: Option<Agreement>,
     /// Positions of the batch if every text were padded to the longest.
     pub(super) padded_tokens: usize,
 }
@@ -48,12 +61,21 @@ impl Workload for EmbedWorkload {
 
     #[expect(clippy::cast_precision_loss, reason = "a batch has far fewer than 2^52 tokens")]
     fn facts(&mut self) -> Facts {
+        let mut extra = BTreeMap::from([("padded_tokens", self.expected.padded_tokens as f64)]);
+        extra.extend(self.engine.facts());
+        if let Some(agreement) = self.expected.agreement {
+            extra.extend([
+                ("cosine_minimum", agreement.minimum),
+                ("cosine_mean", agreement.mean),
+                ("cosine_texts", agreement.texts as f64),
+            ]);
+        }
         Facts {
             stages: self.stages.seconds().collect(),
             total_seconds: Some(self.stages.total_seconds()),
             tokens: self.answer.as_ref().ok().map(|embeddings| embeddings.tokens as u64),
             texts: Some(self.texts.len() as u64),
-            extra: [("padded_tokens", self.expected.padded_tokens as f64)].into(),
+            extra,
             ..Facts::default()
         }
     }
@@ -65,7 +87,7 @@ impl Workload for EmbedWorkload {
         compare_floats(&embeddings.values, &self.expected.alone, 0.0, FROM_ALONE * length)?;
         let first = self.expected.row * embeddings.dimensions;
         let row = embeddings.values.iter().skip(first).take(embeddings.dimensions);
-        compare_floats(row, &self.expected.exact, 0.0, FROM_EXACT * length)
+        compare_floats(row, &self.expected.exact, 0.0, from_exact(self.expected.precision) * length)
             .map_err(|wrong| Mismatch { element: wrong.element + first, ..wrong })
     }
 

@@ -5,8 +5,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::EngineError;
-use super::config::{Activation, Architecture};
+use super::config::{Activation, Architecture, Family};
 use super::model::{Model, Normalization, Pooling};
+use super::prompts::Prompts;
 use super::tokenizer::TextTokenizer;
 
 mod vocabulary;
@@ -76,6 +77,9 @@ impl Preset {
     pub fn architecture(self) -> Architecture {
         let row = self.row().unwrap_or(&ROWS[0]);
         Architecture {
+            family: Family::Bert,
+            padding: 0,
+            relative_buckets: 0,
             vocabulary: vocabulary::TABLE_ROWS,
             hidden: row.hidden,
             layers: row.layers,
@@ -122,6 +126,8 @@ pub fn model(preset: Preset) -> Result<Model, EngineError> {
         pooling: Pooling::Mean,
         normalization: Normalization::UnitLength,
         tensors: Arc::new(Generated),
+        dimensions: None,
+        prompts: Prompts::default(),
         notes: vec![NOTE.to_owned()],
     })
 }

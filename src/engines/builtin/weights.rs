@@ -30,6 +30,10 @@ impl Tensors for Generated {
     fn stored_dtype(&self) -> &'static str {
         "f32"
     }
+
+    fn hash(&self, _: &str) -> Option<u64> {
+        None
+    }
 }
 
 /// The range that a tensor's numbers are drawn from.

@@ -5,57 +5,58 @@
 //! and an embedding does not depend on its neighbours.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::workspace::{Workspace, grow};
-use crate::engines::EngineError;
+use super::linear::Linear;
+use super::pack;
+use super::parts::{Part, Parts};
+use super::workspace::{MOST_GROUPS, Slices, Workspace};
 use crate::engines::config::Activation;
 use crate::engines::model::{Model, Normalization};
 use crate::engines::tensors::Table;
-use crate::kernels::attention::{Qkv, attend, attention_scratch_len};
-use crate::kernels::matmul::{Layout, PackedMatrix, gemm};
+use crate::engines::{EngineError, Precision, Settings};
+use crate::kernels::attention::{Qkv, attend_biased, attention_scratch_len};
 use crate::kernels::{activation, norm, normalize, pool};
 use crate::simd::Tier;
 use crate::sys::Team;
 use crate::tensor::AlignedBuffer;
 
 /// Why kernels cannot refuse the encoder's tier.
-const PROVEN: &str = "packing the weights proved the tier";
+pub(super) const PROVEN: &str = "packing the weights proved the tier";
 
 /// Tokens that go through the feed-forward part together: the wide intermediate of so many stays in the second-level
 /// cache (128 x 1536 x 4 bytes is 768 KiB), and the weights are read often enough from it to be worth it.
-const FEED_FORWARD_TOKENS: usize = 192;
+pub(super) const FEED_FORWARD_TOKENS: usize = 192;
 
-/// A model with its weights packed for one tier. Shared by every engine that uses it.
+/// A model with its weights packed for one precision and tier. Shared by every engine that uses it.
 pub struct Encoder {
     pub(super) model: Arc<Model>,
+    pub(super) precision: Precision,
+    /// What the products run on.
     pub(super) tier: Tier,
-    words: Table,
+    pub(super) words: Table,
     /// Position vector plus that of token type 0, a row a position.
-    positions: AlignedBuffer<f32>,
-    embedding_norm: Norm,
-    layers: Vec<Layer>,
+    pub(super) positions: AlignedBuffer<f32>,
+    /// By head and relative position, as attention takes it; empty for none.
+    pub(super) relative: Vec<f32>,
+    pub(super) embedding_norm: Norm,
+    pub(super) layers: Vec<Layer>,
 }
 
 /// Scale and shift of a layer normalisation.
-struct Norm {
-    scale: AlignedBuffer<f32>,
-    shift: AlignedBuffer<f32>,
+pub(super) struct Norm {
+    pub(super) scale: AlignedBuffer<f32>,
+    pub(super) shift: AlignedBuffer<f32>,
 }
 
-/// A matrix product with its bias.
-struct Linear {
-    matrix: PackedMatrix,
-    bias: AlignedBuffer<f32>,
-}
-
-struct Layer {
-    query_key_value: Linear,
-    attention_output: Linear,
-    attention_norm: Norm,
-    up: Linear,
-    down: Linear,
-    output_norm: Norm,
+pub(super) struct Layer {
+    pub(super) query_key_value: Linear,
+    pub(super) attention_output: Linear,
+    pub(super) attention_norm: Norm,
+    pub(super) up: Linear,
+    pub(super) down: Linear,
+    pub(super) output_norm: Norm,
 }
 
 /// A place inside the encoder whose numbers a test may want to see.
@@ -79,35 +80,40 @@ pub enum Intermediate {
 pub type Probe<'a> = dyn FnMut(usize, Intermediate, &[f32]) + 'a;
 
 impl Encoder {
-    /// Packs the model's weights for `tier`.
+    /// Packs the model's weights for single precision on `tier`.
     ///
     /// # Errors
     /// A tensor is missing or not what `config.json` says, or the CPU does not have the tier.
     pub fn pack(model: Arc<Model>, tier: Tier) -> Result<Self, EngineError> {
-        let tier = tier.f32_tier();
-        if !tier.is_available() {
-            return Err(EngineError::Unavailable(crate::simd::TierUnavailable(tier).to_string()));
-        }
-        let shape = &model.architecture;
-        let tensors = &*model.tensors;
-        let words = tensors.table("embeddings.word_embeddings.weight", shape.vocabulary, shape.hidden)?;
-        let types =
-            tensors.tensor("embeddings.token_type_embeddings.weight", &[shape.types, shape.hidden])?;
-        let mut positions =
-            tensors.tensor("embeddings.position_embeddings.weight", &[shape.positions, shape.hidden])?;
-        for row in positions.chunks_exact_mut(shape.hidden) {
-            row.iter_mut().zip(types.iter()).for_each(|(position, kind)| *position += kind);
-        }
-        let reader = Reader { model: &model, tier };
-        let embedding_norm = reader.norm("embeddings.LayerNorm")?;
-        let layers = (0..shape.layers).map(|i| reader.layer(i)).collect::<Result<_, _>>()?;
-        Ok(Self { words, positions, embedding_norm, layers, tier, model })
+        Self::pack_as(model, Precision::F32, tier)
     }
 
-    /// The tier whose instructions it uses.
+    /// Packs the model's weights for a precision on `tier`.
+    ///
+    /// # Errors
+    /// As for [`Encoder::pack`], or the precision has no kernels for the tier.
+    pub fn pack_as(model: Arc<Model>, precision: Precision, tier: Tier) -> Result<Self, EngineError> {
+        pack::encoder(model, precision, precision.tier(tier)?, None)
+    }
+
+    /// Packs the model's weights as the settings say, or reads them where they were kept before.
+    ///
+    /// # Errors
+    /// As for [`Encoder::pack_as`].
+    pub fn open(model: Arc<Model>, settings: &Settings) -> Result<Self, EngineError> {
+        pack::encoder(model, settings.precision, settings.tier()?, settings.cache.as_deref())
+    }
+
+    /// The tier whose instructions its products use.
     #[must_use]
     pub const fn tier(&self) -> Tier {
         self.tier
+    }
+
+    /// The precision of its products.
+    #[must_use]
+    pub const fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// The model.
@@ -128,20 +134,18 @@ impl Encoder {
     ) -> Result<(), EngineError> {
         let shape = &self.model.architecture;
         let width = shape.hidden;
-        let tokens: usize = texts.iter().map(Vec::len).sum();
-        workspace.lengths.clear();
-        workspace.lengths.extend(texts.iter().map(Vec::len));
-        let raw = grow(&mut workspace.projected, tokens * width);
-        let mut rows = raw.chunks_exact_mut(width);
+        workspace.plan(team, shape, texts.iter().map(Vec::len));
+        let slices = workspace.slices();
+        let mut rows = slices.projected.chunks_exact_mut(width);
         for ids in texts {
-            if ids.len() > shape.positions {
+            if ids.len() > shape.longest_text() {
                 return Err(EngineError::Input(format!(
                     "a text of {} tokens is longer than the model's {}",
                     ids.len(),
-                    shape.positions
+                    shape.longest_text()
                 )));
             }
-            for (position, (&id, row)) in ids.iter().zip(&mut rows).enumerate() {
+            for ((position, &id), row) in shape.position_rows(ids).zip(ids).zip(&mut rows) {
                 let id = id as usize;
                 if id >= shape.vocabulary {
                     return Err(EngineError::Input(format!(
@@ -155,22 +159,27 @@ impl Encoder {
                 row.iter_mut().zip(position).for_each(|(x, p)| *x += p);
             }
         }
-        let out = grow(&mut workspace.hidden, tokens * width);
-        self.normalise(team, &workspace.projected[..tokens * width], None, &self.embedding_norm, out);
+        self.normalise(team, slices.projected, None, &self.embedding_norm, slices.hidden);
         Ok(())
     }
 
     /// Runs the layers over the gathered tokens.
-    pub(super) fn encode(&self, team: &Team, workspace: &mut Workspace, probe: &mut Probe<'_>) {
-        let width = self.model.architecture.hidden;
-        let tokens: usize = workspace.lengths.iter().sum();
-        if tokens == 0 {
+    pub(super) fn encode(
+        &self,
+        team: &Team,
+        workspace: &mut Workspace,
+        parts: &mut Parts,
+        probe: &mut Probe<'_>,
+    ) {
+        if workspace.tokens() == 0 {
             return;
         }
-        probe(0, Intermediate::Embedded, &workspace.hidden[..tokens * width]);
+        let mut slices = workspace.slices();
+        probe(0, Intermediate::Embedded, slices.hidden);
         for (i, layer) in self.layers.iter().enumerate() {
-            self.attend(team, layer, tokens, workspace, &mut |place, numbers| probe(i, place, numbers));
-            self.feed_forward(team, layer, tokens, workspace, &mut |place, numbers| probe(i, place, numbers));
+            let mut probe = |place, numbers: &[f32]| probe(i, place, numbers);
+            self.attend(team, layer, &mut slices, parts, &mut probe);
+            self.feed_forward(team, layer, &mut slices, parts, &mut probe);
         }
     }
 
@@ -179,85 +188,85 @@ impl Encoder {
         &self,
         team: &Team,
         layer: &Layer,
-        tokens: usize,
-        workspace: &mut Workspace,
+        slices: &mut Slices<'_>,
+        parts: &mut Parts,
         probe: &mut dyn FnMut(Intermediate, &[f32]),
     ) {
-        let shape = &self.model.architecture;
-        let width = shape.hidden;
-        let hidden = &workspace.hidden[..tokens * width];
-        let qkv = grow(&mut workspace.query_key_value, tokens * 3 * width);
-        layer.query_key_value.apply(team, hidden, tokens, qkv);
+        let width = self.model.architecture.hidden;
+        let Slices {
+            hidden,
+            attended,
+            projected,
+            query_key_value,
+            context,
+            scratch,
+            halves,
+            lengths,
+            groups,
+        } = slices;
+        let tokens = hidden.len() / width;
+        let qkv = &mut query_key_value[..3 * tokens * width];
+        parts.time(Part::QueryKeyValue, || layer.query_key_value.apply(team, hidden, tokens, halves, qkv));
         probe(Intermediate::QueryKeyValue, qkv);
-        let context = grow(&mut workspace.context, tokens * width);
-        let scratch = grow(&mut workspace.scratch, self.scratch_len(team, &workspace.lengths));
-        self.attend_texts(team, &workspace.lengths, qkv, scratch, context);
+        parts.time(Part::Attention, || self.attend_texts(team, lengths, *groups, qkv, scratch, context));
         probe(Intermediate::Context, context);
-        let projected = grow(&mut workspace.projected, tokens * width);
-        layer.attention_output.apply(team, context, tokens, projected);
-        let attended = grow(&mut workspace.attended, tokens * width);
-        self.normalise(team, projected, Some(hidden), &layer.attention_norm, attended);
+        parts.time(Part::AttentionOutput, || {
+            layer.attention_output.apply(team, context, tokens, halves, projected);
+        });
+        parts.time(Part::AttentionNorm, || {
+            self.normalise(team, projected, Some(hidden), &layer.attention_norm, attended);
+        });
         probe(Intermediate::Attended, attended);
     }
 
-    /// One thread uses the same scratch for every text, several need one for each.
-    fn scratch_len(&self, team: &Team, lengths: &[usize]) -> usize {
-        let own = lengths.iter().map(|&tokens| self.text_scratch_len(tokens));
-        if team.threads().get() == 1 { own.max().unwrap_or(0) } else { own.sum() }
-    }
-
-    fn text_scratch_len(&self, tokens: usize) -> usize {
-        let shape = &self.model.architecture;
-        attention_scratch_len(tokens, shape.heads, shape.head_width())
-    }
-
-    /// Attention of every text for itself.
+    /// Attention of every text for itself, the texts in groups of like cost that the threads share.
     fn attend_texts(
         &self,
         team: &Team,
         lengths: &[usize],
+        groups: usize,
         qkv: &[f32],
         scratch: &mut [f32],
         context: &mut [f32],
     ) {
         let width = self.model.architecture.hidden;
-        let mut first = 0;
-        let mut rest = context;
-        let texts = lengths.iter().filter(|&&tokens| tokens > 0).map(|&tokens| {
+        let own = scratch.len() / groups.max(1);
+        let mut ends = Ends::new(lengths, groups);
+        let (mut rest, mut scratch) = (context, scratch);
+        // On the stack: a batch allocates nothing.
+        let mut dealt: [Option<Group<'_>>; MOST_GROUPS] = std::array::from_fn(|_| None);
+        let (mut first, mut start) = (0, 0);
+        for slot in dealt.iter_mut().take(groups) {
+            let end = ends.next(start);
+            let tokens: usize = lengths[start..end].iter().sum();
             let (out, later) = std::mem::take(&mut rest).split_at_mut(tokens * width);
-            rest = later;
-            let qkv = &qkv[first * 3 * width..][..tokens * 3 * width];
-            first += tokens;
-            (tokens, qkv, out)
-        });
-        if team.threads().get() == 1 {
-            for (tokens, qkv, out) in texts {
-                self.attend_text(tokens, qkv, scratch, out);
-            }
-        } else {
-            let mut scratch = scratch;
-            let mut texts: Vec<_> = texts
-                .map(|(tokens, qkv, out)| {
-                    let own = self.text_scratch_len(tokens);
-                    let (own, later) = std::mem::take(&mut scratch).split_at_mut(own);
-                    scratch = later;
-                    (tokens, qkv, out, own)
-                })
-                .collect();
-            team.for_each_chunk(&mut texts, NonZeroUsize::MIN, |_, texts| {
-                for (tokens, qkv, out, scratch) in texts {
-                    self.attend_text(*tokens, qkv, scratch, out);
-                }
-            });
+            let (own, later_scratch) = std::mem::take(&mut scratch).split_at_mut(own);
+            (rest, scratch) = (later, later_scratch);
+            let qkv = &qkv[3 * first * width..][..3 * tokens * width];
+            *slot = Some(Group { texts: start..end, qkv, out, scratch: own });
+            (first, start) = (first + tokens, end);
         }
+        team.for_each_chunk(&mut dealt[..groups.min(MOST_GROUPS)], NonZeroUsize::MIN, |_, groups| {
+            for group in groups.iter_mut().flatten() {
+                self.attend_group(lengths, group);
+            }
+        });
     }
 
-    /// `qkv` holds the queries, keys and values of one text's tokens side by side.
-    fn attend_text(&self, tokens: usize, qkv: &[f32], scratch: &mut [f32], out: &mut [f32]) {
+    fn attend_group(&self, lengths: &[usize], group: &mut Group<'_>) {
         let shape = &self.model.architecture;
-        let width = shape.hidden;
-        let qkv = Qkv { q: qkv, k: &qkv[width..], v: &qkv[2 * width..], stride: 3 * width };
-        attend(self.tier, qkv, tokens, shape.heads, shape.head_width(), scratch, out).expect(PROVEN);
+        let (width, heads, head_width) = (shape.hidden, shape.heads, shape.head_width());
+        let mut first = 0;
+        for &tokens in lengths[group.texts.clone()].iter().filter(|&&tokens| tokens > 0) {
+            // Queries, keys and values of a token lie side by side.
+            let qkv = &group.qkv[3 * first * width..][..3 * tokens * width];
+            let qkv = Qkv { q: qkv, k: &qkv[width..], v: &qkv[2 * width..], stride: 3 * width };
+            let out = &mut group.out[first * width..][..tokens * width];
+            let scratch = &mut group.scratch[..attention_scratch_len(tokens, heads, head_width)];
+            attend_biased(self.tier.f32_tier(), qkv, tokens, heads, head_width, &self.relative, scratch, out)
+                .expect(PROVEN);
+            first += tokens;
+        }
     }
 
     /// `attended` to `hidden`, a block of tokens at a time.
@@ -265,30 +274,31 @@ impl Encoder {
         &self,
         team: &Team,
         layer: &Layer,
-        tokens: usize,
-        workspace: &mut Workspace,
+        slices: &mut Slices<'_>,
+        parts: &mut Parts,
         probe: &mut dyn FnMut(Intermediate, &[f32]),
     ) {
         let shape = &self.model.architecture;
         let (width, wide) = (shape.hidden, shape.intermediate);
         let block = FEED_FORWARD_TOKENS * team.threads().get();
-        let attended = &workspace.attended[..tokens * width];
-        let hidden = &mut workspace.hidden[..tokens * width];
+        let Slices { hidden, attended, projected, query_key_value, halves, .. } = slices;
         for (attended, hidden) in attended.chunks(block * width).zip(hidden.chunks_mut(block * width)) {
             let tokens = attended.len() / width;
-            let activated = grow(&mut workspace.activated, tokens * wide);
-            layer.up.apply(team, attended, tokens, activated);
-            self.activate(team, activated);
+            let activated = &mut query_key_value[..tokens * wide];
+            parts.time(Part::Up, || layer.up.apply(team, attended, tokens, halves, activated));
+            parts.time(Part::Activation, || self.activate(team, activated));
             probe(Intermediate::Activated, activated);
-            let projected = grow(&mut workspace.projected, tokens * width);
-            layer.down.apply(team, activated, tokens, projected);
-            self.normalise(team, projected, Some(attended), &layer.output_norm, hidden);
+            let projected = &mut projected[..tokens * width];
+            parts.time(Part::Down, || layer.down.apply(team, activated, tokens, halves, projected));
+            parts.time(Part::OutputNorm, || {
+                self.normalise(team, projected, Some(attended), &layer.output_norm, hidden);
+            });
             probe(Intermediate::Output, hidden);
         }
     }
 
     fn activate(&self, team: &Team, data: &mut [f32]) {
-        let tier = self.tier;
+        let tier = self.tier.f32_tier();
         team.for_each_chunk(data, per_thread(data.len(), 1, team), |_, chunk| {
             match self.model.architecture.activation {
                 Activation::GeluErf => activation::gelu_erf_in_place(tier, chunk),
@@ -301,7 +311,7 @@ impl Encoder {
     }
 
     fn normalise(&self, team: &Team, input: &[f32], residual: Option<&[f32]>, by: &Norm, out: &mut [f32]) {
-        let (tier, epsilon) = (self.tier, self.model.architecture.epsilon);
+        let (tier, epsilon) = (self.tier.f32_tier(), self.model.architecture.epsilon);
         let step = per_thread(out.len(), by.scale.len(), team);
         team.for_each_chunk(out, step, |i, out| {
             let part = i * step.get()..i * step.get() + out.len();
@@ -310,14 +320,25 @@ impl Encoder {
         });
     }
 
-    /// One vector a text, unnormalised: `out` has a row of the hidden size for each.
-    pub(super) fn pool(&self, workspace: &Workspace, out: &mut [f32]) {
-        let width = self.model.architecture.hidden;
+    /// One vector a text, as long as an embedding and not normalised: `out` has a row for each.
+    pub(super) fn pool(&self, workspace: &mut Workspace, out: &mut [f32]) {
+        let (width, kept) = (self.model.architecture.hidden, self.model.embedding_len());
+        let (tier, pooling) = (self.tier.f32_tier(), self.model.pooling);
+        let Slices { hidden, projected, lengths, .. } = workspace.slices();
         let mut first = 0;
-        for (&tokens, out) in workspace.lengths.iter().zip(out.chunks_exact_mut(width)) {
-            let text = &workspace.hidden[first * width..][..tokens * width];
-            pool::pool(self.tier, self.model.pooling, text, width, None, out).expect(PROVEN);
+        for (&tokens, out) in lengths.iter().zip(out.chunks_exact_mut(kept)) {
+            let text = &hidden[first * width..][..tokens * width];
             first += tokens;
+            if kept == width || tokens == 0 {
+                out.fill(0.0);
+                if tokens > 0 {
+                    pool::pool(tier, pooling, text, width, None, out).expect(PROVEN);
+                }
+            } else {
+                let whole = &mut projected[..width];
+                pool::pool(tier, pooling, text, width, None, whole).expect(PROVEN);
+                out.copy_from_slice(&whole[..kept]);
+            }
         }
     }
 
@@ -325,10 +346,55 @@ impl Encoder {
     pub(super) fn finish(&self, rows: &mut [f32]) {
         match self.model.normalization {
             Normalization::UnitLength => {
-                normalize::l2(self.tier, rows, self.model.architecture.hidden).expect(PROVEN);
+                normalize::l2(self.tier.f32_tier(), rows, self.model.embedding_len()).expect(PROVEN);
             }
             Normalization::None => {}
         }
+    }
+}
+
+/// Texts whose attention one thread does.
+struct Group<'a> {
+    texts: Range<usize>,
+    /// Of their tokens.
+    qkv: &'a [f32],
+    out: &'a mut [f32],
+    scratch: &'a mut [f32],
+}
+
+/// Where each of some groups of neighbouring texts ends, so that they cost about the same.
+struct Ends<'a> {
+    lengths: &'a [usize],
+    /// Cost of a group.
+    share: usize,
+    /// Groups to come.
+    left: usize,
+}
+
+impl<'a> Ends<'a> {
+    fn new(lengths: &'a [usize], groups: usize) -> Self {
+        let all: usize = lengths.iter().map(|&tokens| Self::cost(tokens)).sum();
+        Self { lengths, share: all.div_ceil(groups.max(1)).max(1), left: groups }
+    }
+
+    /// Scores grow with the square of a text's length; copying its keys and values, with the length.
+    const fn cost(tokens: usize) -> usize {
+        tokens * (tokens + 16)
+    }
+
+    /// The end of the group that begins at `start`; the last group takes what is left.
+    fn next(&mut self, start: usize) -> usize {
+        self.left = self.left.saturating_sub(1);
+        if self.left == 0 {
+            return self.lengths.len();
+        }
+        let mut end = start;
+        let mut cost = 0;
+        while end < self.lengths.len() && cost < self.share {
+            cost += Self::cost(self.lengths[end]);
+            end += 1;
+        }
+        end
     }
 }
 
@@ -336,73 +402,39 @@ impl std::fmt::Debug for Encoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Encoder")
             .field("model", &self.model)
+            .field("precision", &self.precision)
             .field("tier", &self.tier)
             .finish_non_exhaustive()
     }
 }
 
 /// An even share of `len` for each thread, in whole rows of `width`.
-fn per_thread(len: usize, width: usize, team: &Team) -> NonZeroUsize {
-    let rows = len.div_ceil(width).div_ceil(team.threads().get());
+pub(super) fn per_thread(len: usize, width: usize, team: &Team) -> NonZeroUsize {
+    let rows = len.div_ceil(width.max(1)).div_ceil(team.threads().get());
     NonZeroUsize::new(rows * width).unwrap_or(NonZeroUsize::MIN)
 }
 
-impl Linear {
-    /// `input` is `tokens` rows of the matrix' inputs, `out` as many of its outputs.
-    fn apply(&self, team: &Team, input: &[f32], tokens: usize, out: &mut [f32]) {
-        gemm(team, input, tokens, &self.matrix, Some(&self.bias), out);
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Reads and packs tensors by name.
-struct Reader<'a> {
-    model: &'a Model,
-    tier: Tier,
-}
-
-impl Reader<'_> {
-    fn layer(&self, index: usize) -> Result<Layer, EngineError> {
-        let shape = &self.model.architecture;
-        let (width, wide) = (shape.hidden, shape.intermediate);
-        let prefix = format!("encoder.layer.{index}");
-        let own = |name: &str| format!("{prefix}.attention.self.{name}");
-        Ok(Layer {
-            query_key_value: self.linear(&[own("query"), own("key"), own("value")], width, width)?,
-            attention_output: self.linear(&[format!("{prefix}.attention.output.dense")], width, width)?,
-            attention_norm: self.norm(&format!("{prefix}.attention.output.LayerNorm"))?,
-            up: self.linear(&[format!("{prefix}.intermediate.dense")], wide, width)?,
-            down: self.linear(&[format!("{prefix}.output.dense")], width, wide)?,
-            output_norm: self.norm(&format!("{prefix}.output.LayerNorm"))?,
-        })
-    }
-
-    /// Products of the same input become one, their outputs side by side.
-    fn linear(&self, names: &[String], outputs: usize, inputs: usize) -> Result<Linear, EngineError> {
-        let size = outputs * inputs;
-        let mut bias = AlignedBuffer::zeroed(names.len() * outputs);
-        let tensor = |name: &String| self.model.tensors.tensor(&format!("{name}.weight"), &[outputs, inputs]);
-        for (name, bias) in names.iter().zip(bias.chunks_exact_mut(outputs)) {
-            bias.copy_from_slice(&self.model.tensors.tensor(&format!("{name}.bias"), &[outputs])?);
-        }
-        let weights = match names {
-            [name] => tensor(name)?,
-            _ => {
-                let mut together = AlignedBuffer::zeroed(names.len() * size);
-                for (name, part) in names.iter().zip(together.chunks_exact_mut(size)) {
-                    part.copy_from_slice(&tensor(name)?);
-                }
-                together
+    #[test]
+    fn groups_cover_every_text_once_and_cost_about_the_same() {
+        for (lengths, groups) in
+            [(vec![64; 32], 8), (vec![256, 3, 3, 3, 200, 9], 4), (vec![5], 1), (vec![0, 0], 2)]
+        {
+            let mut ends = Ends::new(&lengths, groups);
+            let mut start = 0;
+            let mut costs = Vec::new();
+            for _ in 0..groups {
+                let end = ends.next(start);
+                costs.push(lengths[start..end].iter().map(|&n| Ends::cost(n)).sum::<usize>());
+                start = end;
             }
-        };
-        let matrix = PackedMatrix::pack(self.tier, &weights, inputs, bias.len(), Layout::NxK)
-            .map_err(|e| EngineError::Unavailable(e.to_string()))?;
-        Ok(Linear { matrix, bias })
-    }
-
-    fn norm(&self, name: &str) -> Result<Norm, EngineError> {
-        let width = [self.model.architecture.hidden];
-        let scale = self.model.tensors.tensor(&format!("{name}.weight"), &width)?;
-        let shift = self.model.tensors.tensor(&format!("{name}.bias"), &width)?;
-        Ok(Norm { scale, shift })
+            assert_eq!(start, lengths.len(), "{lengths:?}");
+            let longest = lengths.iter().map(|&n| Ends::cost(n)).max().unwrap_or(0);
+            let share = costs.iter().sum::<usize>() / groups;
+            assert!(costs.iter().all(|&cost| cost <= share + longest + 1), "{lengths:?}: {costs:?}");
+        }
     }
 }

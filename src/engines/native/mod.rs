@@ -3,14 +3,22 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Embeddings, Engine, EngineError};
+use super::{Embeddings, Engine, EngineError, Precision};
 use crate::sys::{Clock, Monotonic, Team};
 use crate::telemetry::Stages;
+use crate::tensor::ArenaStatistics;
 
+mod calibrate;
 mod encoder;
+mod linear;
+mod pack;
+mod parts;
+mod store;
 mod workspace;
 
 pub use encoder::{Encoder, Intermediate, Probe};
+pub(super) use linear::pairs_pay;
+use parts::Parts;
 use workspace::Workspace;
 
 /// A batch is worked through in parts of whole texts of about so many tokens: memory stays bounded whatever the
@@ -23,6 +31,10 @@ pub struct NativeEngine {
     team: Team,
     workspace: Workspace,
     clock: Monotonic,
+    /// Where the time of the last batch's layers went.
+    layer_parts: Parts,
+    /// Tokens of each text of the last batch.
+    lengths: Vec<usize>,
 }
 
 impl NativeEngine {
@@ -32,7 +44,9 @@ impl NativeEngine {
     /// An engine over packed weights, which may be shared.
     #[must_use]
     pub fn new(encoder: Arc<Encoder>, team: Team) -> Self {
-        Self { encoder, team, workspace: Workspace::new(), clock: Monotonic::new() }
+        let clock = Monotonic::new();
+        let (workspace, layer_parts) = (Workspace::new(), Parts::new(clock));
+        Self { encoder, team, workspace, clock, layer_parts, lengths: Vec::new() }
     }
 
     /// The packed model.
@@ -60,18 +74,50 @@ impl NativeEngine {
         probe: &mut Probe<'_>,
     ) -> Result<Embeddings, EngineError> {
         let dimensions = self.dimensions();
-        let clock = self.clock;
+        let mut values = stages.time(&self.clock, "prepare", || vec![0.0; texts.len() * dimensions]);
+        self.embed_into(texts, stages, probe, &mut values)?;
         let tokens = texts.iter().map(Vec::len).sum();
-        let mut values = stages.time(&clock, "prepare", || vec![0.0; texts.len() * dimensions]);
+        Ok(Embeddings { values, dimensions, tokens })
+    }
+
+    /// The same into memory of the caller's, an embedding a row: once buffers have grown to the largest batch, a team of
+    /// one thread allocates nothing.
+    ///
+    /// # Errors
+    /// As for [`NativeEngine::embed_ids`].
+    ///
+    /// # Panics
+    /// Where `values` is not as many embeddings as there are texts.
+    pub fn embed_into(
+        &mut self,
+        texts: &[Vec<u32>],
+        stages: &mut Stages,
+        probe: &mut Probe<'_>,
+        values: &mut [f32],
+    ) -> Result<(), EngineError> {
+        let dimensions = self.dimensions();
+        assert_eq!(values.len(), texts.len() * dimensions, "an embedding a text");
+        let Self { encoder, team, workspace, clock, layer_parts, lengths } = self;
+        let clock = *clock;
+        layer_parts.reset();
+        lengths.clear();
+        lengths.extend(texts.iter().map(Vec::len));
+        let mut rest = values;
         for part in parts(texts) {
-            let rows = &mut values[part.start * dimensions..part.end * dimensions];
-            let (encoder, team, workspace) = (&*self.encoder, &self.team, &mut self.workspace);
+            let (rows, later) = std::mem::take(&mut rest).split_at_mut(part.len() * dimensions);
+            rest = later;
             stages.time(&clock, "prepare", || encoder.gather(team, &texts[part], workspace))?;
-            stages.time(&clock, "encode", || encoder.encode(team, workspace, probe));
+            stages.time(&clock, "encode", || encoder.encode(team, workspace, layer_parts, probe));
             stages.time(&clock, "pool", || encoder.pool(workspace, rows));
             stages.time(&clock, "normalize", || encoder.finish(rows));
         }
-        Ok(Embeddings { values, dimensions, tokens })
+        Ok(())
+    }
+
+    /// How its memory was used so far.
+    #[must_use]
+    pub const fn memory(&self) -> ArenaStatistics {
+        self.workspace.statistics()
     }
 }
 
@@ -81,7 +127,7 @@ impl Engine for NativeEngine {
     }
 
     fn dimensions(&self) -> usize {
-        self.encoder.model().architecture.hidden
+        self.encoder.model().embedding_len()
     }
 
     fn embed(&mut self, texts: &[&str], stages: &mut Stages) -> Result<Embeddings, EngineError> {
@@ -93,6 +139,19 @@ impl Engine for NativeEngine {
         stages.add_total(self.clock.now().saturating_sub(start));
         Ok(embeddings)
     }
+
+    #[expect(clippy::cast_precision_loss, reason = "bytes of a workspace")]
+    fn facts(&self) -> Vec<(&'static str, f64)> {
+        let memory = self.memory();
+        let mut facts: Vec<_> = self.layer_parts.seconds().collect();
+        facts.extend(parts::flops(&self.encoder.model().architecture, &self.lengths));
+        facts.extend([
+            ("workspace_bytes", memory.capacity_bytes as f64),
+            ("workspace_unused_share", memory.unused_share()),
+            ("workspace_reused_share", memory.reused_share()),
+        ]);
+        facts
+    }
 }
 
 impl std::fmt::Debug for NativeEngine {
@@ -102,22 +161,19 @@ impl std::fmt::Debug for NativeEngine {
 }
 
 /// Ranges of whole texts of about [`PART_TOKENS`] each, evenly filled, in order.
-fn parts(texts: &[Vec<u32>]) -> Vec<Range<usize>> {
+fn parts(texts: &[Vec<u32>]) -> impl Iterator<Item = Range<usize>> {
     let total: usize = texts.iter().map(Vec::len).sum();
     let target = total.div_ceil(total.div_ceil(PART_TOKENS).max(1));
-    let mut parts = Vec::new();
-    let (mut start, mut tokens) = (0, 0);
-    for (i, ids) in texts.iter().enumerate() {
-        tokens += ids.len();
-        if tokens >= target {
-            parts.push(start..i + 1);
-            (start, tokens) = (i + 1, 0);
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let first = start;
+        let mut tokens = 0;
+        while start < texts.len() && (start == first || tokens < target) {
+            tokens += texts[start].len();
+            start += 1;
         }
-    }
-    if start < texts.len() {
-        parts.push(start..texts.len());
-    }
-    parts
+        (start > first).then_some(first..start)
+    })
 }
 
 #[cfg(test)]
@@ -128,7 +184,7 @@ mod tests {
     fn parts_cover_every_text_once_and_stay_near_their_size() {
         for lengths in [vec![], vec![0], vec![3], vec![2000, 1, 1], vec![64; 100], vec![0, 0, 5000, 0]] {
             let texts: Vec<Vec<u32>> = lengths.iter().map(|&n| vec![0; n]).collect();
-            let parts = parts(&texts);
+            let parts: Vec<Range<usize>> = parts(&texts).collect();
             let covered: Vec<usize> = parts.iter().cloned().flatten().collect();
             assert_eq!(covered, (0..texts.len()).collect::<Vec<_>>(), "{lengths:?}");
             let longest = lengths.iter().max().copied().unwrap_or(0);

@@ -101,6 +101,11 @@ impl PackedMatrix {
         self.tier
     }
 
+    /// Columns of a panel.
+    pub(super) const fn width(&self) -> usize {
+        self.width
+    }
+
     /// Rows `from..from + depth` of one panel.
     #[inline(always)]
     pub(super) fn panel(&self, panel: usize, from: usize, depth: usize) -> &[f32] {

@@ -26,6 +26,8 @@ pub(super) fn pipeline(facts: &Facts<'_>) -> Option<Section> {
         figures.into_iter().filter(|f| !f.is_empty()).map(|f| Block::Figure(Box::new(f))).collect();
     blocks.push(Block::Table(throughput(&cases)));
     blocks.extend(stages(&cases).map(Block::Table));
+    blocks.extend(layers(&cases).map(Block::Table));
+    blocks.extend(agreements(&cases).map(Block::Table));
     blocks.extend(latencies(&cases).map(Block::Table));
     let notes: BTreeSet<&String> = cases.iter().flat_map(|m| &m.notes).collect();
     if !notes.is_empty() {
@@ -123,6 +125,82 @@ fn stages(cases: &[&Measurement]) -> Option<Table> {
         caption: "Time of a batch by stage, in the sample with the median total".to_owned(),
         columns,
         rows: rows.collect(),
+        folded: false,
+    })
+}
+
+/// The parts of a layer: the heading, the fact with its seconds, and the one with its operations where it multiplies.
+const PARTS: [(&str, &str, Option<&str>); 8] = [
+    ("q, k, v", "encode_query_key_value_seconds", Some("encode_query_key_value_flops")),
+    ("attention", "encode_attention_seconds", Some("encode_attention_flops")),
+    ("output", "encode_attention_output_seconds", Some("encode_attention_output_flops")),
+    ("norm", "encode_attention_norm_seconds", None),
+    ("up", "encode_up_seconds", Some("encode_up_flops")),
+    ("activation", "encode_activation_seconds", None),
+    ("down", "encode_down_seconds", Some("encode_down_flops")),
+    ("norm 2", "encode_output_norm_seconds", None),
+];
+
+fn layers(cases: &[&Measurement]) -> Option<Table> {
+    let rows: Vec<Vec<Cell>> = cases
+        .iter()
+        .filter(|m| PARTS.iter().any(|(_, seconds, _)| m.facts.contains_key(*seconds)))
+        .map(|m| {
+            let mut row = name(m);
+            row.extend(PARTS.iter().map(|(_, seconds, flops)| {
+                let flops = flops.and_then(|flops| m.facts.get(flops));
+                Cell::maybe(m.facts.get(*seconds).copied(), |seconds| {
+                    let rate = flops.filter(|_| seconds > 0.0).map_or_else(String::new, |flops| {
+                        format!(" ({})", units::flops_per_second(flops / seconds))
+                    });
+                    format!("{}{rate}", units::seconds(seconds))
+                })
+            }));
+            row
+        })
+        .collect();
+    let mut columns = name_columns();
+    columns.extend(PARTS.iter().enumerate().map(|(i, (name, _, flops))| {
+        let spare = if flops.is_some() { 3 } else { u8::try_from(5 + i).unwrap_or(u8::MAX) };
+        number_column(name, spare)
+    }));
+    (!rows.is_empty()).then(|| Table {
+        caption: "Inside `encode`: time of all layers by part, in the sample with the median total"
+            .to_owned(),
+        columns,
+        rows,
+        folded: true,
+    })
+}
+
+/// How well each precision agrees with single precision.
+fn agreements(cases: &[&Measurement]) -> Option<Table> {
+    let mut seen = BTreeSet::new();
+    let rows: Vec<Vec<Cell>> = cases
+        .iter()
+        .filter_map(|m| Some((m, *m.facts.get("cosine_minimum")?, *m.facts.get("cosine_mean")?)))
+        .filter(|(m, ..)| seen.insert((m.case.benchmark.clone(), words::way(&m.case))))
+        .map(|(m, minimum, mean)| {
+            vec![
+                Cell::text(m.case.benchmark.trim_start_matches("embed/")),
+                Cell::text(words::way(&m.case)),
+                Cell::number(minimum, format!("{minimum:.5}")),
+                Cell::number(mean, format!("{mean:.5}")),
+                Cell::maybe(m.facts.get("cosine_texts").copied(), |texts| format!("{texts:.0}")),
+            ]
+        })
+        .collect();
+    let columns = vec![
+        words_column("Model", 12),
+        words_column("Engine", 11),
+        number_column("Least cosine", 0),
+        number_column("Mean cosine", 0),
+        number_column("Texts", 0),
+    ];
+    (!rows.is_empty()).then(|| Table {
+        caption: "Agreement with single precision: cosines of embeddings of the corpus".to_owned(),
+        columns,
+        rows,
         folded: false,
     })
 }

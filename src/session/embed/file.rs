@@ -3,13 +3,15 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 
 use super::input::{InputFormat, Texts};
 use super::output::Output;
 use crate::document::Tier;
-use crate::engines::{ENGINES, Engine, ModelSource};
+use crate::engines::native::{Encoder, NativeEngine};
+use crate::engines::{ENGINES, Engine, Model, ModelSource, Precision, Settings, agreement};
 use crate::session::Stop;
 use crate::sys::Team;
 use crate::telemetry::Stages;
@@ -24,7 +26,13 @@ pub struct EmbedFile {
     pub model: ModelSource,
     /// The engine's name.
     pub engine: String,
-    /// The tier; the best one here if none is named.
+    /// The precision.
+    pub precision: Precision,
+    /// How many leading numbers of a vector are kept; all of them if none is named.
+    pub dimensions: Option<NonZeroUsize>,
+    /// The name of the prompt in front of every text; the model's default if none is named.
+    pub prompt: Option<String>,
+    /// The tier; the best one here for the precision if none is named.
     pub tier: Option<Tier>,
     /// Threads.
     pub threads: NonZeroUsize,
@@ -112,10 +120,34 @@ fn open_engine(request: &EmbedFile, report: &mut FileReport) -> anyhow::Result<B
         let names: Vec<&str> = ENGINES.iter().map(|row| row.name).collect();
         format!("there is no engine {:?}; there is {}", request.engine, names.join(", "))
     })?;
-    let model = request.model.load().with_context(|| format!("model {}", request.model))?;
+    let model = super::load(&request.model, request.dimensions, request.prompt.as_deref())
+        .with_context(|| format!("model {}", request.model))?;
+    let model = Arc::new(model);
     report.notes.clone_from(&model.notes);
     let team = Team::new(request.threads).context("cannot start the threads")?;
-    Ok((row.open)(std::sync::Arc::new(model), request.tier.unwrap_or_else(Tier::best_f32), team)?)
+    let settings =
+        Settings { precision: request.precision, tier: request.tier, cache: super::packed_folder() };
+    let mut engine = (row.open)(model.clone(), &settings, team.clone())?;
+    if settings.precision != Precision::F32 {
+        report.notes.push(agreement_note(&model, &settings, engine.as_mut(), team)?);
+    }
+    Ok(engine)
+}
+
+/// How well the precision agrees with single precision, in a sentence.
+fn agreement_note(
+    model: &Arc<Model>,
+    settings: &Settings,
+    engine: &mut dyn Engine,
+    team: Team,
+) -> anyhow::Result<String> {
+    let texts = agreement::texts(model, None)?;
+    let single = Arc::new(Encoder::pack(model.clone(), settings.tier()?.f32_tier())?);
+    let found = agreement::agreement(&mut NativeEngine::new(single, team), engine, &texts)?;
+    Ok(format!(
+        "{}: cosine to f32 on {} texts of the corpus that ships: minimum {:.5}, mean {:.5}",
+        settings.precision, found.texts, found.minimum, found.mean
+    ))
 }
 
 fn next_batch<R: BufRead>(texts: &mut Texts<R>, most: NonZeroUsize) -> anyhow::Result<Vec<String>> {

@@ -12,7 +12,7 @@ use crate::catalog::{Benchmark, EmbedBenchmark, Extensiveness, PrepareError, Res
 use crate::document::Tier;
 use crate::document::{Case, Latency, Machine, Measurement, Omission, Origin, Outcome, Shape};
 use crate::engines::native::NativeEngine;
-use crate::engines::{Model, ModelSource};
+use crate::engines::{Model, ModelSource, Precision};
 use crate::measure::{self, Plan, Samples};
 use crate::stats;
 use crate::sys::{Monotonic, Team};
@@ -35,7 +35,13 @@ const PREPARE_SECONDS: f64 = 1.0;
 pub struct EmbedPlan {
     /// The model.
     pub model: ModelSource,
-    /// The tier; the best one here if none is named.
+    /// The precisions, one after the other.
+    pub precisions: Vec<Precision>,
+    /// How many leading numbers of a vector are kept; all of them if none is named.
+    pub dimensions: Option<NonZeroUsize>,
+    /// The name of the prompt in front of every text; the model's default if none is named.
+    pub prompt: Option<String>,
+    /// The tier; the best one here for each precision if none is named.
     pub tier: Option<Tier>,
     /// The batches; empty means those usual for `extensiveness`.
     pub shapes: Vec<Shape>,
@@ -59,6 +65,9 @@ impl EmbedPlan {
     pub fn new(model: ModelSource) -> Self {
         Self {
             model,
+            precisions: vec![Precision::F32],
+            dimensions: None,
+            prompt: None,
             tier: None,
             shapes: Vec::new(),
             extensiveness: Extensiveness::Default,
@@ -70,15 +79,31 @@ impl EmbedPlan {
         }
     }
 
-    /// The benchmark of the plan's model over its corpus.
-    fn benchmark(&self) -> anyhow::Result<(Arc<Model>, EmbedBenchmark)> {
-        let model = Arc::new(self.model.load()?);
-        let mut benchmark = EmbedBenchmark::of(Arc::clone(&model));
-        if let Some(path) = &self.corpus {
-            benchmark = benchmark.with_corpus(read_corpus(path)?);
-        }
-        Ok((model, benchmark))
+    /// The plan's model as it is to be used.
+    fn load(&self) -> anyhow::Result<Arc<Model>> {
+        Ok(Arc::new(load(&self.model, self.dimensions, self.prompt.as_deref())?))
     }
+}
+
+/// Loads a model, keeps so many dimensions of its vectors, and puts the prompt of that name in front of its texts.
+fn load(
+    source: &ModelSource,
+    dimensions: Option<NonZeroUsize>,
+    prompt: Option<&str>,
+) -> anyhow::Result<Model> {
+    let mut model = source.load()?;
+    if let Some(dimensions) = dimensions {
+        model = model.truncated(dimensions)?;
+    }
+    if let Some(prompt) = prompt {
+        model = model.prompted(prompt)?;
+    }
+    let prefix = model.tokenizer.prefix();
+    if !prefix.is_empty() {
+        let note = format!("the model's prompt {prefix:?} stands in front of every text");
+        model.notes.push(note);
+    }
+    Ok(model)
 }
 
 /// Measures every batch of a plan: seconds, stages, tokens, latency, CPU time, and the peak memory of a fresh process.
@@ -93,16 +118,17 @@ pub fn measure(
     observer: &mut dyn Observer,
     stop: &Stop,
 ) -> anyhow::Result<Vec<Outcome>> {
-    let (model, benchmark) = plan.benchmark().with_context(|| format!("model {}", plan.model))?;
+    let model = plan.load().with_context(|| format!("model {}", plan.model))?;
     for note in &model.notes {
         observer.note(note);
     }
-    let shapes = if plan.shapes.is_empty() {
-        benchmark.shapes(machine, plan.extensiveness)
-    } else {
-        plan.shapes.clone()
-    };
-    if let Some(shape) = shapes.iter().find(|shape| benchmark.cost(shape).is_none()) {
+    let corpus = plan.corpus.as_deref().map(read_corpus).transpose()?;
+    let benchmarks: Vec<EmbedBenchmark> =
+        plan.precisions.iter().map(|&precision| benchmark(&model, precision, corpus.as_deref())).collect();
+    let Some(first) = benchmarks.first() else { return Ok(Vec::new()) };
+    let shapes =
+        if plan.shapes.is_empty() { first.shapes(machine, plan.extensiveness) } else { plan.shapes.clone() };
+    if let Some(shape) = shapes.iter().find(|shape| first.cost(shape).is_none()) {
         anyhow::bail!(
             "{} does not take the batch {shape}; give BATCHxTOKENS with 3 to {} tokens, or BATCHxmixed",
             plan.model,
@@ -111,28 +137,53 @@ pub fn measure(
     }
     let team = Team::new(plan.threads).context("cannot start the threads")?;
     let resources = Resources { team, seed: plan.seed, machine: Arc::clone(machine) };
-    let session = Session { plan, benchmark: &benchmark, model: &model, resources, clock: Monotonic::new() };
+    let cases = shapes.len() * benchmarks.len();
     #[expect(clippy::cast_precision_loss, reason = "counts of cases are small")]
-    let expected = shapes.len() as f64 * (plan.sampling.expected_seconds() + PREPARE_SECONDS);
-    observer.phase("embedding", shapes.len(), expected);
-    let mut outcomes = Vec::with_capacity(shapes.len());
-    for shape in shapes {
-        let case = session.case(shape);
-        let outcome = if stop.requested() {
-            skipped(&case, "interrupted before it was measured")
-        } else {
-            observer.step(&case);
-            session.measure(&case, stop)
+    let expected = cases as f64 * (plan.sampling.expected_seconds() + PREPARE_SECONDS);
+    observer.phase("embedding", cases, expected);
+    let mut outcomes = Vec::with_capacity(cases);
+    for (benchmark, &precision) in benchmarks.iter().zip(&plan.precisions) {
+        let session = Session {
+            plan,
+            benchmark,
+            precision,
+            model: &model,
+            resources: resources.clone(),
+            clock: Monotonic::new(),
         };
-        observer.outcome(&outcome);
-        outcomes.push(outcome);
+        for shape in &shapes {
+            let case = session.case(shape.clone());
+            let outcome = if stop.requested() {
+                skipped(&case, "interrupted before it was measured")
+            } else {
+                observer.step(&case);
+                session.measure(&case, stop)
+            };
+            observer.outcome(&outcome);
+            outcomes.push(outcome);
+        }
     }
     Ok(outcomes)
+}
+
+/// A model in a precision over the corpus that ships, or over the user's.
+fn benchmark(model: &Arc<Model>, precision: Precision, corpus: Option<&[String]>) -> EmbedBenchmark {
+    let benchmark = EmbedBenchmark::of_precision(Arc::clone(model), precision).with_cache(packed_folder());
+    match corpus {
+        Some(lines) => benchmark.with_corpus(lines.to_vec()),
+        None => benchmark,
+    }
+}
+
+/// Where packed weights are kept; nowhere where no folder for caches is known.
+fn packed_folder() -> Option<PathBuf> {
+    super::cache::folder().ok().map(|folder| folder.join("packed"))
 }
 
 struct Session<'a> {
     plan: &'a EmbedPlan,
     benchmark: &'a EmbedBenchmark,
+    precision: Precision,
     model: &'a Model,
     resources: Resources,
     clock: Monotonic,
@@ -143,7 +194,7 @@ impl Session<'_> {
         Case {
             benchmark: self.benchmark.id().to_owned(),
             implementation: NativeEngine::ID.to_owned(),
-            tier: self.plan.tier.unwrap_or_else(Tier::best_f32).into(),
+            tier: self.plan.tier.or_else(|| self.precision.best_tier()).unwrap_or(Tier::Baseline).into(),
             shape,
             threads: self.plan.threads,
         }
@@ -215,6 +266,9 @@ impl Session<'_> {
     fn task(&self, case: &Case) -> WorkerTask {
         WorkerTask {
             model: self.plan.model.to_string(),
+            precision: self.precision.to_string(),
+            dimensions: self.plan.dimensions,
+            prompt: self.plan.prompt.clone(),
             case: case.clone(),
             corpus: self.plan.corpus.clone(),
         }

@@ -34,6 +34,25 @@ fn every_batch_comes_out_with_stages_tokens_latency_and_the_note() {
 }
 
 #[test]
+fn every_precision_has_cases_of_its_own_and_says_how_well_it_agrees() {
+    let plan = EmbedPlan {
+        precisions: Precision::all().filter(|precision| precision.best_tier().is_some()).collect(),
+        dimensions: NonZeroUsize::new(32),
+        ..plan(&["3x16"])
+    };
+    let outcomes = run(&plan, &Stop::default()).unwrap();
+    assert_eq!(outcomes.len(), plan.precisions.len());
+    for (outcome, precision) in outcomes.iter().zip(&plan.precisions) {
+        let Outcome::Measured(measurement) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(measurement.case.benchmark, format!("embed/tiny-d32-{precision}"));
+        assert!(measurement.facts["encode_up_seconds"] > 0.0 && measurement.facts["encode_up_flops"] > 0.0);
+        let cosine = measurement.facts.get("cosine_minimum").copied();
+        assert_eq!(cosine.is_none(), *precision == Precision::F32);
+        assert!(cosine.is_none_or(|cosine| cosine > 0.99 && cosine <= 1.0 + 1e-9), "{precision}: {cosine:?}");
+    }
+}
+
+#[test]
 fn a_stop_leaves_reasons() {
     let stop = Stop::default();
     stop.request();
@@ -59,6 +78,9 @@ fn a_shape_or_corpus_that_cannot_be_is_a_clear_error() {
 fn a_worker_tells_its_own_size() {
     let task = WorkerTask {
         model: "builtin:tiny".to_owned(),
+        precision: "f32".to_owned(),
+        dimensions: None,
+        prompt: None,
         case: "embed/tiny-f32/native@baseline/2x16/t1".parse().unwrap(),
         corpus: None,
     };

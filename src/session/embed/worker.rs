@@ -1,16 +1,16 @@
 //! A fresh process that loads a model, embeds one batch, and says what that took: nothing else's buffers count.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-use super::{EmbedPlan, read_corpus};
-use crate::catalog::EmbedBenchmark;
+use super::{EmbedPlan, benchmark, load, read_corpus};
 use crate::document::Case;
 use crate::document::Tier;
-use crate::engines::Engine;
+use crate::engines::{Engine, ModelSource};
 use crate::sys::clock::as_seconds;
 use crate::sys::resources::peak_resident_bytes;
 use crate::sys::{Clock, Monotonic, Team};
@@ -27,6 +27,12 @@ const BATCHES: usize = 2;
 pub struct WorkerTask {
     /// As on the command line.
     pub model: String,
+    /// The precision's name.
+    pub precision: String,
+    /// As in the plan.
+    pub dimensions: Option<NonZeroUsize>,
+    /// As in the plan.
+    pub prompt: Option<String>,
     /// Tier, shape and threads.
     pub case: Case,
     /// Texts of the user's.
@@ -67,13 +73,12 @@ pub(super) fn ask(program: &Path, task: &WorkerTask) -> anyhow::Result<WorkerAns
 pub fn work(task: &WorkerTask) -> anyhow::Result<WorkerAnswer> {
     let clock = Monotonic::new();
     let start = clock.now();
-    let model = std::sync::Arc::new(task.model.parse::<crate::engines::ModelSource>()?.load()?);
-    let mut benchmark = EmbedBenchmark::of(model);
-    if let Some(path) = &task.corpus {
-        benchmark = benchmark.with_corpus(read_corpus(path)?);
-    }
+    let source: ModelSource = task.model.parse()?;
+    let model = std::sync::Arc::new(load(&source, task.dimensions, task.prompt.as_deref())?);
+    let corpus = task.corpus.as_deref().map(read_corpus).transpose()?;
+    let benchmark = benchmark(&model, task.precision.parse()?, corpus.as_deref());
     let team = Team::new(task.case.threads)?;
-    let mut engine = benchmark.engine(task.case.tier.ours().unwrap_or_else(Tier::best_f32), team)?;
+    let mut engine = benchmark.engine(task.case.tier.ours().unwrap_or(Tier::Baseline), team)?;
     let loaded = clock.now();
     let texts = benchmark.texts(&task.case.shape)?;
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();

@@ -1,0 +1,386 @@
+//! A linear layer with single-precision inputs and outputs on byte products, quantised in groups of the depth.
+//!
+//! `Y = X W + bias`. A token's vector holds a few numbers far larger than the others, always in the same channels. One
+//! scale for all of a row would spend its 255 steps on them, so inputs are treated in two ways first: each channel is
+//! mapped by `x * multiplier + shift`, with the inverse folded into the weights and the bias when those are packed
+//! (smoothing: Xiao et al., 2023, arXiv:2211.10438), and each row has a scale for every [`GROUP`] depths. Weights have a
+//! scale an output channel.
+//!
+//! The rule for a row and group, with `m` the largest magnitude of its mapped inputs: signed codes are
+//! `round(x * (127 / m))`, unsigned ones, for inputs that are nowhere negative, `round(max(x, 0) * (255 / m))`, ties to
+//! even; then `y = sum over groups of f32(sum of products) * row scale, times channel scale, plus bias`. A group with
+//! something infinite or not a number has a scale that is not a number, and so has every output of its row. A largest
+//! magnitude below 2^-120 counts as zero.
+//!
+//! The codes of a tile's rows are made once for all columns of a block; sums become single precision in registers after
+//! every group and leave them once.
+
+use std::cell::RefCell;
+use std::num::NonZeroUsize;
+use std::ops::Range;
+
+use crate::simd::{DotU8S8, DotU8S8Op, Tier, TierUnavailable, dispatch_u8s8};
+use crate::sys::Team;
+use crate::tensor::AlignedBuffer;
+
+mod pack;
+mod reference;
+
+pub use pack::{Codes, GroupedInt8, Smoothing};
+pub use reference::reference_linear_grouped;
+
+/// Depths that share a scale: whole groups of four vectors of bytes on every tier.
+pub const GROUP: usize = 192;
+/// Quads of four depths of a group.
+const QUADS: usize = GROUP / 4;
+/// Vectors of a tile's row.
+const VECTORS: usize = 2;
+/// The most rows that any tier's tile has.
+const MAX_ROWS: usize = 14;
+/// Bytes of weights that one block of columns may take: most of a second-level cache of 1 MiB.
+const COLUMN_BLOCK_BYTES: usize = 640 << 10;
+/// Multiply-adds from which a second thread pays (waking one takes tens of microseconds).
+const PARALLEL_WORK: usize = 16 << 20;
+/// What is smaller counts as zero: 2^-120, whose reciprocal times 255 is still a number.
+const SMALLEST_MAGNITUDE: f32 = f32::from_bits((127 - 120) << 23);
+
+/// The codes of a group of a tile's rows.
+type GroupCodes = [[[u8; 4]; QUADS]; MAX_ROWS];
+
+/// Codes and scales of the rows of a tile, group by group: reused by a thread from call to call.
+struct Rows {
+    codes: AlignedBuffer<u8>,
+    scales: AlignedBuffer<f32>,
+}
+
+thread_local! {
+    /// Grown to the longest depth seen, so that the kernel allocates nothing once warm.
+    static ROWS: RefCell<Rows> =
+        RefCell::new(Rows { codes: AlignedBuffer::zeroed(0), scales: AlignedBuffer::zeroed(0) });
+}
+
+impl Rows {
+    fn reserve(&mut self, groups: usize) {
+        if self.codes.len() < groups * size_of::<GroupCodes>() {
+            self.codes = AlignedBuffer::zeroed(groups * size_of::<GroupCodes>());
+            self.scales = AlignedBuffer::zeroed(groups * MAX_ROWS);
+        }
+    }
+}
+
+/// Rows of a tile: the accumulators, a row of B and one broadcast fill the registers (of AVX2's 16, the widened halves of
+/// B take four and those of A two).
+const fn tile_rows(tier: Tier) -> usize {
+    match tier {
+        Tier::Avx512 | Tier::Avx512vnni | Tier::Avx512bf16 => 14,
+        Tier::Neon | Tier::NeonDotprod => 12,
+        Tier::Avx2 | Tier::Baseline | Tier::Sse41 => 4,
+    }
+}
+
+/// `Y = X W + bias` by the module's rule: `x` is `m x weights.k()`, `out` is `m x weights.n()`.
+///
+/// Rows are spread over the team where the work outweighs waking it; the answer does not depend on how many threads
+/// there are, nor a row's on the other rows.
+///
+/// # Panics
+/// When a slice is shorter than its shape says.
+pub fn linear_grouped(team: &Team, x: &[f32], m: usize, weights: &GroupedInt8, out: &mut [f32]) {
+    let (k, n) = (weights.k(), weights.n());
+    let (x, out) = (&x[..m * k], &mut out[..m * n]);
+    let outcome: Result<(), TierUnavailable> =
+        dispatch_u8s8(weights.tier(), Product { team, x, m, weights, out });
+    outcome.expect("packing tested the tier");
+}
+
+struct Product<'a> {
+    team: &'a Team,
+    x: &'a [f32],
+    m: usize,
+    weights: &'a GroupedInt8,
+    out: &'a mut [f32],
+}
+
+impl DotU8S8Op for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<S: DotU8S8>(self, simd: S) {
+        let Self { team, x, m, weights, out } = self;
+        let (k, n, threads) = (weights.k(), weights.n(), team.threads().get());
+        let work = m.saturating_mul(k).saturating_mul(n);
+        let rows = if threads == 1 || work < PARALLEL_WORK {
+            m
+        } else {
+            let tasks_per_thread = (m / (threads * 4 * tile_rows(S::TIER))).clamp(1, 4);
+            m.div_ceil(threads * tasks_per_thread)
+        };
+        let Some(elements) = NonZeroUsize::new(rows * n) else { return };
+        team.for_each_chunk(out, elements, |task, out| {
+            let x = &x[task * rows * k..][..out.len() / n * k];
+            // The body enters the tier itself: what is written inside a closure is compiled without its features.
+            ROWS.with_borrow_mut(|rows| simd.run_bytes(Block { x, weights, out, rows }));
+        });
+    }
+}
+
+/// Some rows of the product, on one thread.
+struct Block<'a> {
+    x: &'a [f32],
+    weights: &'a GroupedInt8,
+    out: &'a mut [f32],
+    rows: &'a mut Rows,
+}
+
+impl DotU8S8Op for Block<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<S: DotU8S8>(self, simd: S) {
+        let Self { x, weights, out, rows } = self;
+        let (k, n) = (weights.k(), weights.n());
+        let width = VECTORS * S::LANES;
+        let (m, panels, groups) = (out.len() / n.max(1), n.div_ceil(width), weights.groups());
+        rows.reserve(groups);
+        let most = tile_rows(S::TIER);
+        let tiles = m.div_ceil(most).max(1);
+        let at_once = (COLUMN_BLOCK_BYTES / (k.max(1) * width)).max(1);
+        // Blocks of like width: each makes the codes again.
+        let at_once = panels.div_ceil(panels.div_ceil(at_once).max(1)).max(1);
+        for first in (0..panels).step_by(at_once) {
+            for tile in 0..tiles {
+                // Tiles of like height: a last one of two rows would run at a fraction of the speed.
+                let (top, bottom) = (tile * m / tiles, (tile + 1) * m / tiles);
+                encode(simd, weights, &x[top * k..bottom * k], rows);
+                for panel in first..panels.min(first + at_once) {
+                    let column = panel * width;
+                    let place =
+                        Place { out: &mut out[top * n + column..], stride: n, width: width.min(n - column) };
+                    multiply(simd, bottom - top, rows, weights, panel, place);
+                }
+            }
+        }
+    }
+}
+
+/// Codes and scales of the rows in `x`.
+#[inline(always)]
+fn encode<S: DotU8S8>(simd: S, weights: &GroupedInt8, x: &[f32], to: &mut Rows) {
+    let k = weights.k();
+    if k == 0 {
+        return;
+    }
+    for (row, x) in x.chunks_exact(k).enumerate() {
+        for (group, from) in (0..k).step_by(GROUP).enumerate() {
+            let depths = from..k.min(from + GROUP);
+            let at = (group * MAX_ROWS + row) * GROUP;
+            let input = Mapped { x: &x[depths.clone()], by: weights.map(depths) };
+            let scale = encode_group(simd, weights.codes(), input, &mut to.codes[at..at + GROUP]);
+            to.scales[group * MAX_ROWS + row] = scale;
+        }
+    }
+}
+
+/// Inputs with what maps them.
+#[derive(Clone, Copy)]
+struct Mapped<'a> {
+    x: &'a [f32],
+    by: (&'a [f32], &'a [f32]),
+}
+
+impl Mapped<'_> {
+    /// A whole vector.
+    #[inline(always)]
+    fn load<S: DotU8S8>(self, simd: S, at: usize) -> S::F32 {
+        let (multipliers, shifts) = self.by;
+        simd.mul_add(simd.load(&self.x[at..]), simd.load(&multipliers[at..]), simd.load(&shifts[at..]))
+    }
+
+    /// At most a vector; zeroes beyond.
+    #[inline(always)]
+    fn load_partial<S: DotU8S8>(self, simd: S, range: Range<usize>) -> S::F32 {
+        let range = range.start.min(self.x.len())..range.end.min(self.x.len());
+        let (multipliers, shifts) = self.by;
+        simd.mul_add(
+            simd.load_partial(&self.x[range.clone()]),
+            simd.load_partial(&multipliers[range.clone()]),
+            simd.load_partial(&shifts[range]),
+        )
+    }
+}
+
+/// The codes of one row's group, in quads of depths that come to lie in one lane when vectors are narrowed; the scale.
+#[inline(always)]
+fn encode_group<S: DotU8S8>(simd: S, codes: Codes, input: Mapped<'_>, to: &mut [u8]) -> f32 {
+    let step = 4 * S::LANES;
+    let whole = input.x.len() / step * step;
+    let rest = (input.x.len() - whole).div_ceil(4);
+    // In front, so that what is not a number comes out as such.
+    let floor = match codes {
+        Codes::Signed => simd.splat(f32::NEG_INFINITY),
+        Codes::Unsigned => simd.zero(),
+    };
+    let mut tops = [simd.splat_i32(0); 2];
+    for at in (0..whole).step_by(2 * S::LANES) {
+        tops[0] = simd.larger_magnitude(tops[0], simd.max(floor, input.load(simd, at)));
+        tops[1] = simd.larger_magnitude(tops[1], simd.max(floor, input.load(simd, at + S::LANES)));
+    }
+    for part in 0..4 {
+        let at = whole + part * rest;
+        let x = input.load_partial(simd, at..at + rest);
+        tops[part % 2] = simd.larger_magnitude(tops[part % 2], simd.max(floor, x));
+    }
+    let largest = simd.largest_i32(tops[0]).max(simd.largest_i32(tops[1]));
+    let (scale, factor) = scale_and_factor(codes, f32::from_bits(largest.cast_unsigned()));
+    // Adding 1.5 * 2^23 rounds to an integer and leaves it in the lowest bits; with 128 more or less the code is moved
+    // to the range that the tier's instruction takes. One rounding in all, as the multiply-add of these tiers is fused.
+    const MAGIC: f32 = 12_582_912.0;
+    let moved = simd.splat(MAGIC + code_offset(codes, S::LEFT_IS_SIGNED));
+    let factor = simd.splat(factor);
+    for (at, to) in (0..whole).step_by(step).zip(to.chunks_exact_mut(step)) {
+        let x = [
+            simd.max(floor, input.load(simd, at)),
+            simd.max(floor, input.load(simd, at + S::LANES)),
+            simd.max(floor, input.load(simd, at + 2 * S::LANES)),
+            simd.max(floor, input.load(simd, at + 3 * S::LANES)),
+        ];
+        let x = [
+            simd.mul_add(x[0], factor, moved),
+            simd.mul_add(x[1], factor, moved),
+            simd.mul_add(x[2], factor, moved),
+            simd.mul_add(x[3], factor, moved),
+        ];
+        simd.store_bytes(simd.lowest_bytes(x), to);
+    }
+    if rest > 0 {
+        let mut x = [moved; 4];
+        for (part, x) in x.iter_mut().enumerate() {
+            let at = whole + part * rest;
+            *x = simd.mul_add(simd.max(floor, input.load_partial(simd, at..at + rest)), factor, moved);
+        }
+        simd.store_bytes(simd.lowest_bytes(x), &mut to[whole..]);
+    }
+    scale
+}
+
+/// What is added to a code so that it has the sign that the tier's instruction takes.
+const fn code_offset(codes: Codes, left_is_signed: bool) -> f32 {
+    match (codes, left_is_signed) {
+        (Codes::Signed, true) | (Codes::Unsigned, false) => 0.0,
+        (Codes::Signed, false) => 128.0,
+        (Codes::Unsigned, true) => -128.0,
+    }
+}
+
+/// The scale and what numbers are multiplied by, from the largest magnitude.
+#[inline(always)]
+fn scale_and_factor(codes: Codes, largest: f32) -> (f32, f32) {
+    let steps = match codes {
+        Codes::Signed => 127.0,
+        Codes::Unsigned => 255.0,
+    };
+    if largest < SMALLEST_MAGNITUDE {
+        (0.0, 0.0)
+    } else if largest < f32::INFINITY {
+        (largest / steps, steps / largest)
+    } else {
+        (f32::NAN, 0.0)
+    }
+}
+
+/// One tile's place in the output.
+struct Place<'a> {
+    /// From the tile's first element on.
+    out: &'a mut [f32],
+    /// Elements from row to row.
+    stride: usize,
+    /// Columns that exist; the others of the tile are not stored.
+    width: usize,
+}
+
+#[inline(always)]
+fn multiply<S: DotU8S8>(
+    simd: S,
+    rows: usize,
+    a: &Rows,
+    weights: &GroupedInt8,
+    panel: usize,
+    place: Place<'_>,
+) {
+    macro_rules! tiles {
+        ($($rows:literal)*) => {
+            match rows {
+                // A function each: inlined into every caller, they would be most of the program and of its build.
+                $($rows if const { $rows <= tile_rows(S::TIER) } => {
+                    simd.run_bytes(Tile::<$rows> { a, weights, panel, place });
+                })*
+                _ => {}
+            }
+        };
+    }
+    tiles!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+}
+
+/// A few rows of the output, two vectors wide.
+struct Tile<'a, const ROWS: usize> {
+    a: &'a Rows,
+    weights: &'a GroupedInt8,
+    panel: usize,
+    place: Place<'a>,
+}
+
+impl<const ROWS: usize> DotU8S8Op for Tile<'_, ROWS> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<S: DotU8S8>(self, simd: S) {
+        let Self { a, weights, panel, place } = self;
+        let mut totals = [[simd.zero(); VECTORS]; ROWS];
+        let codes = a.codes.as_chunks::<4>().0.as_chunks::<QUADS>().0.as_chunks::<MAX_ROWS>().0;
+        let scales = a.scales.as_chunks::<MAX_ROWS>().0;
+        let groups = codes.iter().zip(scales).take(weights.groups()).enumerate();
+        for (group, (codes, scales)) in groups {
+            let (quads, start) = weights.group(panel, group);
+            let first = [simd.load_i32(start), simd.load_i32(&start[S::LANES..])];
+            let mut sums = [first; ROWS];
+            for (quad, b) in (0..QUADS).zip(quads.chunks_exact(VECTORS * 4 * S::LANES)) {
+                let b = [simd.load_bytes(b), simd.load_bytes(&b[4 * S::LANES..])];
+                for (codes, sums) in codes.iter().zip(&mut sums) {
+                    let a = simd.splat_bytes(codes[quad]);
+                    sums[0] = simd.dot_native(sums[0], a, b[0]);
+                    sums[1] = simd.dot_native(sums[1], a, b[1]);
+                }
+            }
+            // Row by row in so many words: a loop that is not unrolled would index the sums, which then live in memory.
+            macro_rules! rows {
+                ($($row:literal)*) => {
+                    $(if const { $row < ROWS } {
+                        let scale = simd.splat(scales[$row]);
+                        let (sums, totals) = (sums[$row % ROWS], &mut totals[$row % ROWS]);
+                        totals[0] = simd.mul_add(simd.to_f32(sums[0]), scale, totals[0]);
+                        totals[1] = simd.mul_add(simd.to_f32(sums[1]), scale, totals[1]);
+                    })*
+                };
+            }
+            rows!(0 1 2 3 4 5 6 7 8 9 10 11 12 13);
+        }
+        let (scales, bias) = weights.finish(panel);
+        let scales = [simd.load(scales), simd.load(&scales[S::LANES..])];
+        let bias = [simd.load(bias), simd.load(&bias[S::LANES..])];
+        for (row, total) in totals.into_iter().enumerate() {
+            let to = &mut place.out[row * place.stride..][..place.width];
+            let y = [simd.mul_add(total[0], scales[0], bias[0]), simd.mul_add(total[1], scales[1], bias[1])];
+            if to.len() == VECTORS * S::LANES {
+                simd.store(y[0], to);
+                simd.store(y[1], &mut to[S::LANES..]);
+            } else {
+                let (low, high) = to.split_at_mut(to.len().min(S::LANES));
+                simd.store_partial(y[0], low);
+                simd.store_partial(y[1], high);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! Products by weights kept as sixteen-bit floats (binary16): `C = A B + bias` in single precision.
+//!
+//! The weights are widened as they are loaded, exactly, and everything else is single precision: half the memory and half
+//! the traffic of weights for two conversions a row of B, which a tile's dozen rows share.
+
+use crate::simd::{Simd, Tier, TierUnavailable, dispatch};
+use crate::sys::Team;
+use crate::tensor::AlignedBuffer;
+
+use super::block::{Block, Operand};
+use super::tile::{Panel, VECTORS};
+use super::{Layout, OverTeam, PackedMatrix};
+
+/// A `K x N` matrix of sixteen-bit floats in panels of as many columns as a register tile is wide; the last panel is
+/// filled up with zeroes.
+#[derive(Debug, Clone)]
+pub struct PackedF16 {
+    values: AlignedBuffer<u16>,
+    k: usize,
+    n: usize,
+    width: usize,
+    tier: Tier,
+}
+
+impl PackedF16 {
+    /// Rounds `values` (`k * n` of them) to sixteen bits and packs them for the kernels of `tier`.
+    ///
+    /// # Errors
+    /// When this CPU lacks the tier.
+    ///
+    /// # Panics
+    /// When `values` is shorter than `k * n`.
+    pub fn pack(
+        tier: Tier,
+        values: &[f32],
+        k: usize,
+        n: usize,
+        layout: Layout,
+    ) -> Result<Self, TierUnavailable> {
+        let width = PackedMatrix::empty(tier)?.width();
+        let values = &values[..k * n];
+        let mut packed = AlignedBuffer::zeroed(n.div_ceil(width) * k * width);
+        for (panel, to) in packed.chunks_exact_mut((k * width).max(1)).enumerate() {
+            for (depth, to) in to.chunks_exact_mut(width).enumerate() {
+                for (column, to) in (panel * width..n).zip(to) {
+                    *to = half::f16::from_f32(values[layout.index(depth, column, k, n)]).to_bits();
+                }
+            }
+        }
+        Ok(Self { values: packed, k, n, width, tier })
+    }
+
+    /// Rows.
+    #[must_use]
+    pub const fn k(&self) -> usize {
+        self.k
+    }
+
+    /// Columns.
+    #[must_use]
+    pub const fn n(&self) -> usize {
+        self.n
+    }
+}
+
+/// `C = A B + bias` with `b` packed before: `a` is `m x b.k()`, `c` is `m x b.n()`, `bias` has `b.n()` elements.
+///
+/// Rows are spread over the team where the work outweighs waking it.
+///
+/// # Panics
+/// When a slice is shorter than its shape says.
+pub fn gemm_f16(team: &Team, a: &[f32], m: usize, b: &PackedF16, bias: Option<&[f32]>, c: &mut [f32]) {
+    let (a, c) = (&a[..m * b.k], &mut c[..m * b.n]);
+    let bias = bias.map(|bias| &bias[..b.n]);
+    let block = Block { a, rows: m, depth: b.k, b: Halves(b), bias, columns: b.n };
+    dispatch(b.tier, OverTeam { team, block, c }).expect("packing tested the tier");
+}
+
+#[derive(Clone, Copy)]
+struct Halves<'a>(&'a PackedF16);
+
+impl Operand for Halves<'_> {
+    #[inline(always)]
+    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Panel {
+        let Self(matrix) = self;
+        let first = (panel * matrix.k + from) * matrix.width;
+        HalfPanel(&matrix.values[first..][..depth * matrix.width])
+    }
+}
+
+struct HalfPanel<'a>(&'a [u16]);
+
+impl Panel for HalfPanel<'_> {
+    const ENDS_EARLY: bool = false;
+
+    #[inline(always)]
+    fn depth<S: Simd>(&self) -> usize {
+        self.0.len() / (VECTORS * S::LANES)
+    }
+    #[inline(always)]
+    fn next<S: Simd, const WIDE: usize>(&mut self, simd: S) -> Option<[S::F32; WIDE]> {
+        let (row, rest) = self.0.split_at_checked(VECTORS * S::LANES)?;
+        self.0 = rest;
+        let mut widened = [simd.zero(); WIDE];
+        for (vector, widened) in widened.iter_mut().enumerate() {
+            *widened = simd.load_f16(&row[vector * S::LANES..]);
+        }
+        Some(widened)
+    }
+    #[inline(always)]
+    fn next_padded<S: Simd, const WIDE: usize>(&mut self, simd: S) -> [S::F32; WIDE] {
+        [simd.zero(); WIDE]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::reference_gemm;
+    use super::*;
+    use crate::sys::Rng;
+    use crate::workload::compare_floats;
+
+    #[test]
+    fn products_by_halves_are_those_by_the_rounded_weights_on_every_tier() {
+        let mut failures = Vec::new();
+        for [m, k, n] in [[0, 3, 2], [1, 1, 1], [3, 17, 33], [13, 64, 32], [25, 600, 70], [2, 0, 5]] {
+            let mut rng = Rng::new(3);
+            let mut random =
+                |count: usize| -> Vec<f32> { (0..count).map(|_| rng.uniform_f32(-1.0, 1.0)).collect() };
+            let (a, weights, bias) = (random(m * k), random(k * n), random(n));
+            let rounded: Vec<f32> = weights.iter().map(|&x| half::f16::from_f32(x).to_f32()).collect();
+            let reference = reference_gemm(&a, m, k, &rounded, n, Some(&bias));
+            for tier in Tier::available().filter(|tier| tier.f32_tier() == *tier) {
+                for threads in [1, 2] {
+                    let team = Team::new(std::num::NonZeroUsize::new(threads).unwrap()).unwrap();
+                    let packed = PackedF16::pack(tier, &weights, k, n, Layout::KxN).unwrap();
+                    let mut c = vec![f32::NAN; m * n];
+                    gemm_f16(&team, &a, m, &packed, Some(&bias), &mut c);
+                    if let Err(wrong) = compare_floats(&c, &reference, 0.0, 1e-6 * (k + 1) as f64) {
+                        failures.push(format!("{tier} {m}x{k}x{n} on {threads}: {wrong}"));
+                    }
+                }
+            }
+        }
+        assert!(failures.is_empty(), "{}", failures.join("\n"));
+    }
+}
