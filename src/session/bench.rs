@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn cpus_that_may_not_be_used_are_refused() {
         let machine = Machine::default();
-        let error = pin(Some(&"60000".parse().unwrap()), &machine).unwrap_err();
+        let error = pin(Some(&"6000".parse().unwrap()), &machine).unwrap_err();
         assert!(error.to_string().contains("may not use"), "{error}");
         assert!(pin(Some(&CpuList::default()), &machine).is_err());
         assert_eq!(pin(None, &machine).unwrap(), NonZeroUsize::MIN);

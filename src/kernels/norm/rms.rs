@@ -88,7 +88,8 @@ fn apply<S: Simd>(s: S, row: &[f32], scale: f32, gamma: &[f32], out: &mut [f32])
     for ((x, g), y) in vectors.zip(out.chunks_exact_mut(S::LANES)) {
         s.store(s.mul(s.mul(without_denormals(s, s.load(x)), factor), s.load(g)), y);
     }
-    let last = s.mul(s.mul(without_denormals(s, s.load_partial(row_rest)), factor), s.load_partial(gamma_rest));
+    let last =
+        s.mul(s.mul(without_denormals(s, s.load_partial(row_rest)), factor), s.load_partial(gamma_rest));
     s.store_partial(last, out_rest);
 }
 
@@ -100,7 +101,8 @@ fn apply_in_place<S: Simd>(s: S, scale: f32, gamma: &[f32], row: &mut [f32]) {
     for (x, g) in row.chunks_exact_mut(S::LANES).zip(gamma.chunks_exact(S::LANES)) {
         s.store(s.mul(s.mul(without_denormals(s, s.load(x)), factor), s.load(g)), x);
     }
-    let last = s.mul(s.mul(without_denormals(s, s.load_partial(row_rest)), factor), s.load_partial(gamma_rest));
+    let last =
+        s.mul(s.mul(without_denormals(s, s.load_partial(row_rest)), factor), s.load_partial(gamma_rest));
     s.store_partial(last, row_rest);
 }
 
