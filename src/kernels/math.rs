@@ -26,6 +26,7 @@ const POWER: [f32; 6] =
 /// Adding and subtracting it rounds to a multiple of 1/32, whose number is then the lowest bits of the sum.
 const ROUND_TO_32NDS: f32 = 393_216.0;
 /// `2^(i / 32)`.
+#[expect(clippy::approx_constant, reason = "one of them is the square root of two")]
 static POWERS: [f32; 32] = [
     1.0,
     1.021_897_2,

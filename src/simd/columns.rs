@@ -32,6 +32,7 @@ fn opaque(mut number: usize) -> usize {
 
 /// [`opaque`] for the element after `at`, which is at most one past the end.
 #[inline(always)]
+#[expect(clippy::pointers_in_nomem_asm_block, reason = "nothing is read or written through it there")]
 fn opaque_next(at: *const f32) -> *const f32 {
     let mut next = at.wrapping_add(1);
     // SAFETY: there is no instruction; the register is said to be read and written.

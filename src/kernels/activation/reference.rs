@@ -39,56 +39,56 @@ fn reference_sigmoid(x: f64) -> f64 {
     if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) }
 }
 
-/// The plain loop for [`gelu_erf`]: Rust's `f32` has no erf, so a rational approximation in scalar code.
+/// The plain loop for [`gelu_erf`](super::gelu_erf): Rust's `f32` has no erf, so a rational approximation in scalar code.
 pub fn plain_gelu_erf(input: &[f32], out: &mut [f32]) {
     for (x, y) in input.iter().zip(out) {
         *y = 0.5 * x * (1.0 + plain_erf(x * std::f32::consts::FRAC_1_SQRT_2));
     }
 }
 
-/// The plain loop for [`gelu_tanh`].
+/// The plain loop for [`gelu_tanh`](super::gelu_tanh).
 pub fn plain_gelu_tanh(input: &[f32], out: &mut [f32]) {
     for (&x, y) in input.iter().zip(out) {
         *y = 0.5 * x * (1.0 + (0.5 * TANH_LINEAR * x + 0.5 * TANH_CUBIC * x * x * x).tanh());
     }
 }
 
-/// The plain loop for [`relu`].
+/// The plain loop for [`relu`](super::relu).
 pub fn plain_relu(input: &[f32], out: &mut [f32]) {
     for (x, y) in input.iter().zip(out) {
         *y = x.max(0.0);
     }
 }
 
-/// The plain loop for [`silu`].
+/// The plain loop for [`silu`](super::silu).
 pub fn plain_silu(input: &[f32], out: &mut [f32]) {
     for (x, y) in input.iter().zip(out) {
         *y = x / (1.0 + (-x).exp());
     }
 }
 
-/// The plain loop for [`gelu_quick`].
+/// The plain loop for [`gelu_quick`](super::gelu_quick).
 pub fn plain_gelu_quick(input: &[f32], out: &mut [f32]) {
     for (x, y) in input.iter().zip(out) {
         *y = x / (1.0 + (-QUICK * x).exp());
     }
 }
 
-/// The plain loop for [`erf_of`].
+/// The plain loop for [`erf_of`](super::erf_of).
 pub fn plain_erf_of(input: &[f32], out: &mut [f32]) {
     for (&x, y) in input.iter().zip(out) {
         *y = plain_erf(x);
     }
 }
 
-/// The plain loop for [`tanh_of`].
+/// The plain loop for [`tanh_of`](super::tanh_of).
 pub fn plain_tanh(input: &[f32], out: &mut [f32]) {
     for (x, y) in input.iter().zip(out) {
         *y = x.tanh();
     }
 }
 
-/// The plain loop for [`exp_of`].
+/// The plain loop for [`exp_of`](super::exp_of).
 pub fn plain_exp(input: &[f32], out: &mut [f32]) {
     for (x, y) in input.iter().zip(out) {
         *y = x.exp();

@@ -154,23 +154,23 @@ fn finish<S: Simd, const WHOLE: bool, const ROWS: usize, const WIDE: usize>(
     mut sums: [[S::F32; WIDE]; ROWS],
 ) {
     if add {
-        for row in 0..ROWS {
+        for (row, sums) in sums.iter_mut().enumerate() {
             let c = rows.row(row);
-            for vector in 0..WIDE {
+            for (vector, sum) in sums.iter_mut().enumerate() {
                 let c = &c[(vector * S::LANES).min(c.len())..];
                 let before = if WHOLE { simd.load(c) } else { simd.load_partial(c) };
-                sums[row][vector] = simd.add(before, sums[row][vector]);
+                *sum = simd.add(before, *sum);
             }
         }
     }
-    for row in 0..ROWS {
+    for (row, sums) in sums.into_iter().enumerate() {
         let c = rows.row(row);
-        for vector in 0..WIDE {
+        for (vector, sum) in sums.into_iter().enumerate() {
             let from = (vector * S::LANES).min(c.len());
             if WHOLE {
-                simd.store(sums[row][vector], &mut c[from..]);
+                simd.store(sum, &mut c[from..]);
             } else {
-                simd.store_partial(sums[row][vector], &mut c[from..]);
+                simd.store_partial(sum, &mut c[from..]);
             }
         }
     }

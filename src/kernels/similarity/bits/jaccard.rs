@@ -153,7 +153,7 @@ pub fn reference_jaccard_pairs(left: &[u64], right: &[u64], words: usize) -> Vec
 /// The Jaccard similarity of every pair by iterators, as the compiler builds them.
 ///
 /// # Panics
-/// As for [`plain_hamming_pairs`].
+/// As for [`plain_hamming_pairs`](super::plain_hamming_pairs).
 pub fn plain_jaccard_pairs(left: &[u64], right: &[u64], words: usize, out: &mut [f32]) {
     check_pairs(left.len(), right.len(), words, out.len());
     each_pair(left, right, words, out, |a, b| {
