@@ -12,6 +12,8 @@ mod batched;
 mod bf16;
 mod crossover;
 mod dynamic;
+mod grouped;
+mod halves;
 mod int8;
 mod scaled;
 mod ternary;
@@ -29,7 +31,9 @@ pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
     &scaled::GemmScaled,
     &ternary::GemmTernary,
     &dynamic::LinearDynamic,
+    &grouped::LinearGrouped,
     &bf16::GemmBf16,
+    &halves::GemmF16,
 ];
 
 const PLAIN: Implementation = Implementation::plain("the ordinary loop, rows of B innermost");

@@ -27,7 +27,7 @@ mod pack;
 mod reference;
 
 pub use pack::{Codes, GroupedInt8, Smoothing};
-pub use reference::reference_linear_grouped;
+pub use reference::{PlainGrouped, reference_linear_grouped};
 
 /// Depths that share a scale: whole groups of four vectors of bytes on every tier.
 pub const GROUP: usize = 192;

@@ -200,7 +200,7 @@ pub(in crate::analysis) fn peak_of(dtype: &str, tier: Tier) -> (&str, Tier) {
             ("u8s8s32", tier)
         }
         ("bf16" | "bf16bf16f32", Tier::Avx512bf16) => ("bf16", tier),
-        ("f32" | "f16" | "bf16" | "bf16bf16f32", _) => ("f32", tier.f32_tier()),
+        ("f32" | "f16" | "bf16" | "bf16bf16f32" | "f32f16f32", _) => ("f32", tier.f32_tier()),
         _ => (dtype, tier),
     }
 }

@@ -1,4 +1,4 @@
-//! The right answer of a grouped layer, from exact sums of codes.
+//! The right answer of a grouped layer, from exact sums of codes, and the ordinary loops.
 
 use super::pack::quantize_channel;
 use super::{Codes, GROUP, Smoothing, scale_and_factor};
@@ -62,4 +62,60 @@ fn codes(codes: Codes, x: &[f32]) -> (f32, Vec<i32>) {
     )]
     let code = |&x: &f32| (f64::from(x) * f64::from(factor)).round_ties_even() as i32;
     (scale, x.iter().map(code).collect())
+}
+
+/// The plain loops for [`super::linear_grouped`] without smoothing.
+#[derive(Debug)]
+pub struct PlainGrouped {
+    /// The scale and the codes of each output's weights.
+    channels: Vec<(f32, Vec<i8>)>,
+    bias: Vec<f32>,
+    /// The codes of a row, and the scales of its groups.
+    row: Vec<i8>,
+    scales: Vec<f32>,
+}
+
+impl PlainGrouped {
+    /// Quantises `weights`, rows of `k`, one for each number of `bias`.
+    ///
+    /// # Panics
+    /// When there are fewer weights than that.
+    #[must_use]
+    pub fn new(weights: &[f32], bias: &[f32], k: usize) -> Self {
+        let channels = (0..bias.len()).map(|j| quantize_channel(&weights[j * k..][..k])).collect();
+        Self { channels, bias: bias.to_vec(), row: vec![0; k], scales: vec![0.0; k.div_ceil(GROUP)] }
+    }
+
+    /// The outputs of the rows of `x`.
+    ///
+    /// # Panics
+    /// When `x` has fewer rows than `out`.
+    pub fn apply(&mut self, x: &[f32], out: &mut [f32]) {
+        let k = self.row.len();
+        for (i, out) in out.chunks_exact_mut(self.bias.len().max(1)).enumerate() {
+            let groups = x[i * k..][..k].chunks(GROUP).zip(self.row.chunks_mut(GROUP));
+            for ((x, codes), scale) in groups.zip(&mut self.scales) {
+                let largest = x.iter().fold(0.0, |largest: f32, x| largest.max(x.abs()));
+                let (row_scale, factor) = scale_and_factor(Codes::Signed, largest);
+                *scale = row_scale;
+                for (x, code) in x.iter().zip(codes) {
+                    #[expect(clippy::cast_possible_truncation, reason = "saturates")]
+                    let rounded = (x * factor).round_ties_even() as i8;
+                    *code = rounded;
+                }
+            }
+            for (((scale, weights), bias), out) in self.channels.iter().zip(&self.bias).zip(out) {
+                let groups = self.row.chunks(GROUP).zip(weights.chunks(GROUP)).zip(&self.scales);
+                let mut total = 0.0;
+                for ((codes, weights), row_scale) in groups {
+                    let sum: i32 =
+                        codes.iter().zip(weights).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
+                    #[expect(clippy::cast_precision_loss, reason = "at most 192 products of bytes")]
+                    let sum = sum as f32;
+                    total += sum * row_scale;
+                }
+                *out = total * scale + bias;
+            }
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //! The weights are widened as they are loaded, exactly, and everything else is single precision: half the memory and half
 //! the traffic of weights for two conversions a row of B, which a tile's dozen rows share.
 
-use crate::simd::{Simd, Tier, TierUnavailable, dispatch};
+use crate::simd::{Simd, Tier, TierUnavailable, dispatch, f16_to_f32, f32_to_f16};
 use crate::sys::Team;
 use crate::tensor::AlignedBuffer;
 
@@ -43,7 +43,7 @@ impl PackedF16 {
         for (panel, to) in packed.chunks_exact_mut((k * width).max(1)).enumerate() {
             for (depth, to) in to.chunks_exact_mut(width).enumerate() {
                 for (column, to) in (panel * width..n).zip(to) {
-                    *to = half::f16::from_f32(values[layout.index(depth, column, k, n)]).to_bits();
+                    *to = f32_to_f16(values[layout.index(depth, column, k, n)]);
                 }
             }
         }
@@ -74,6 +74,23 @@ pub fn gemm_f16(team: &Team, a: &[f32], m: usize, b: &PackedF16, bias: Option<&[
     let bias = bias.map(|bias| &bias[..b.n]);
     let block = Block { a, rows: m, depth: b.k, b: Halves(b), bias, columns: b.n };
     dispatch(b.tier, OverTeam { team, block, c }).expect("packing tested the tier");
+}
+
+/// The plain loop for [`gemm_f16`] without a bias, over `b` (`k x n`) as it lies.
+///
+/// # Panics
+/// When a slice is shorter than its shape says.
+pub fn plain_gemm_f16(a: &[f32], m: usize, k: usize, b: &[u16], n: usize, c: &mut [f32]) {
+    for i in 0..m {
+        let row = &mut c[i * n..][..n];
+        row.fill(0.0);
+        for depth in 0..k {
+            let a = a[i * k + depth];
+            for (c, &b) in row.iter_mut().zip(&b[depth * n..][..n]) {
+                *c += a * f16_to_f32(b);
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -128,7 +145,7 @@ mod tests {
             let mut random =
                 |count: usize| -> Vec<f32> { (0..count).map(|_| rng.uniform_f32(-1.0, 1.0)).collect() };
             let (a, weights, bias) = (random(m * k), random(k * n), random(n));
-            let rounded: Vec<f32> = weights.iter().map(|&x| half::f16::from_f32(x).to_f32()).collect();
+            let rounded: Vec<f32> = weights.iter().map(|&x| f16_to_f32(f32_to_f16(x))).collect();
             let reference = reference_gemm(&a, m, k, &rounded, n, Some(&bias));
             for tier in Tier::available().filter(|tier| tier.f32_tier() == *tier) {
                 for threads in [1, 2] {

@@ -27,7 +27,7 @@ use block::{Block, Operand, Packed, Strided, Task};
 pub use dynamic::{
     PackedInt8, linear_dynamic, plain_linear_dynamic, quantize_channels, reference_linear_dynamic,
 };
-pub use halves::{PackedF16, gemm_f16};
+pub use halves::{PackedF16, gemm_f16, plain_gemm_f16};
 pub use int8::{
     ByteMatrix, LeftByte, PackedBytes, PackedTernary, Scales, gemm_bytes, gemm_bytes_scaled,
     plain_gemm_bytes, reference_gemm_bytes,
