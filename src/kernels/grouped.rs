@@ -19,7 +19,7 @@ use std::cell::RefCell;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
-use crate::simd::{DotU8S8, DotU8S8Op, Tier, TierUnavailable, dispatch_u8s8};
+use crate::simd::{DotU8S8, DotU8S8Op, RowsMut, Tier, TierUnavailable, dispatch_u8s8};
 use crate::sys::Team;
 use crate::tensor::AlignedBuffer;
 
@@ -35,6 +35,8 @@ pub const GROUP: usize = 192;
 const QUADS: usize = GROUP / 4;
 /// Vectors of a tile's row.
 const VECTORS: usize = 2;
+/// The most lanes that a vector has.
+const MOST_LANES: usize = 16;
 /// The most rows that any tier's tile has.
 const MAX_ROWS: usize = 14;
 /// Bytes of weights that one block of columns may take: most of a second-level cache of 1 MiB.
@@ -298,6 +300,21 @@ struct Place<'a> {
     width: usize,
 }
 
+/// The body once for each row of a tile, in so many words: a loop that is not unrolled would index the sums, which then live
+/// in memory.
+macro_rules! each_row {
+    ($rows:ident, |$row:ident| $body:block) => {
+        each_row!($rows, $row, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
+    };
+    ($rows:ident, $row:ident, $body:block, $($number:literal)*) => {
+        $(if const { $number < $rows } {
+            // Never another number: what the compiler needs to see that no index is beyond the end.
+            let $row = const { $number % $rows };
+            $body
+        })*
+    };
+}
+
 #[inline(always)]
 fn multiply<S: DotU8S8>(
     simd: S,
@@ -335,7 +352,10 @@ impl<const ROWS: usize> DotU8S8Op for Tile<'_, ROWS> {
     #[inline(always)]
     fn eval<S: DotU8S8>(self, simd: S) {
         let Self { a, weights, panel, place } = self;
-        let mut totals = [[simd.zero(); VECTORS]; ROWS];
+        // In memory, and the compiler does not know that it is nowhere else: between two groups all registers belong to the
+        // sums of bytes, and left to itself it would move those out instead, inside the loop.
+        let mut totals = [[0.0; VECTORS * MOST_LANES]; ROWS];
+        let totals = std::hint::black_box(&mut totals);
         let codes = a.codes.as_chunks::<4>().0.as_chunks::<QUADS>().0.as_chunks::<MAX_ROWS>().0;
         let scales = a.scales.as_chunks::<MAX_ROWS>().0;
         let groups = codes.iter().zip(scales).take(weights.groups()).enumerate();
@@ -345,40 +365,38 @@ impl<const ROWS: usize> DotU8S8Op for Tile<'_, ROWS> {
             let mut sums = [first; ROWS];
             for (quad, b) in (0..QUADS).zip(quads.chunks_exact(VECTORS * 4 * S::LANES)) {
                 let b = [simd.load_bytes(b), simd.load_bytes(&b[4 * S::LANES..])];
-                for (codes, sums) in codes.iter().zip(&mut sums) {
-                    let a = simd.splat_bytes(codes[quad]);
-                    sums[0] = simd.dot_native(sums[0], a, b[0]);
-                    sums[1] = simd.dot_native(sums[1], a, b[1]);
-                }
+                each_row!(ROWS, |row| {
+                    // Loaded where it is used: brought forward, a tile's codes would take the registers of its sums.
+                    let a = simd.opaque(simd.splat_bytes(codes[row][quad]));
+                    sums[row][0] = simd.dot_native(sums[row][0], a, b[0]);
+                    sums[row][1] = simd.dot_native(sums[row][1], a, b[1]);
+                });
             }
-            // Row by row in so many words: a loop that is not unrolled would index the sums, which then live in memory.
-            macro_rules! rows {
-                ($($row:literal)*) => {
-                    $(if const { $row < ROWS } {
-                        let scale = simd.splat(scales[$row]);
-                        let (sums, totals) = (sums[$row % ROWS], &mut totals[$row % ROWS]);
-                        totals[0] = simd.mul_add(simd.to_f32(sums[0]), scale, totals[0]);
-                        totals[1] = simd.mul_add(simd.to_f32(sums[1]), scale, totals[1]);
-                    })*
-                };
-            }
-            rows!(0 1 2 3 4 5 6 7 8 9 10 11 12 13);
+            each_row!(ROWS, |row| {
+                let scale = simd.splat(scales[row]);
+                let (low, high) = totals[row].split_at_mut(S::LANES);
+                simd.store(simd.mul_add(simd.to_f32(sums[row][0]), scale, simd.load(low)), low);
+                simd.store(simd.mul_add(simd.to_f32(sums[row][1]), scale, simd.load(high)), high);
+            });
         }
         let (scales, bias) = weights.finish(panel);
         let scales = [simd.load(scales), simd.load(&scales[S::LANES..])];
         let bias = [simd.load(bias), simd.load(&bias[S::LANES..])];
-        for (row, total) in totals.into_iter().enumerate() {
-            let to = &mut place.out[row * place.stride..][..place.width];
-            let y = [simd.mul_add(total[0], scales[0], bias[0]), simd.mul_add(total[1], scales[1], bias[1])];
-            if to.len() == VECTORS * S::LANES {
-                simd.store(y[0], to);
-                simd.store(y[1], &mut to[S::LANES..]);
+        let whole = place.width == VECTORS * S::LANES;
+        let mut rows = RowsMut::<ROWS>::new(place.out, place.stride, place.width);
+        each_row!(ROWS, |row| {
+            let to = rows.row(row);
+            let low = simd.mul_add(simd.load(&totals[row]), scales[0], bias[0]);
+            let high = simd.mul_add(simd.load(&totals[row][S::LANES..]), scales[1], bias[1]);
+            if whole {
+                simd.store(low, to);
+                simd.store(high, &mut to[S::LANES..]);
             } else {
-                let (low, high) = to.split_at_mut(to.len().min(S::LANES));
-                simd.store_partial(y[0], low);
-                simd.store_partial(y[1], high);
+                let (to_low, to_high) = to.split_at_mut(to.len().min(S::LANES));
+                simd.store_partial(low, to_low);
+                simd.store_partial(high, to_high);
             }
-        }
+        });
     }
 }
 

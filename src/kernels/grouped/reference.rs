@@ -99,8 +99,9 @@ impl PlainGrouped {
                 let (row_scale, factor) = scale_and_factor(Codes::Signed, largest);
                 *scale = row_scale;
                 for (x, code) in x.iter().zip(codes) {
-                    #[expect(clippy::cast_possible_truncation, reason = "saturates")]
-                    let rounded = (x * factor).round_ties_even() as i8;
+                    // Exact before it is rounded: the product of two single-precision numbers fits double precision.
+                    #[expect(clippy::cast_possible_truncation, reason = "within -127..=127")]
+                    let rounded = (f64::from(*x) * f64::from(factor)).round_ties_even() as i8;
                     *code = rounded;
                 }
             }
