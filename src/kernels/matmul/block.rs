@@ -32,9 +32,23 @@ impl Operand for Packed<'_> {
     }
 }
 
-struct PackedPanel<'a>(&'a [f32]);
+/// A type that packed weights are kept in.
+pub(super) trait Weight: Copy {
+    /// The first vector of `from`, in single precision.
+    fn load<S: Simd>(simd: S, from: &[Self]) -> S::F32;
+}
 
-impl Panel for PackedPanel<'_> {
+impl Weight for f32 {
+    #[inline(always)]
+    fn load<S: Simd>(simd: S, from: &[Self]) -> S::F32 {
+        simd.load(from)
+    }
+}
+
+/// A block of the depth of a packed panel: rows as wide as a tile.
+pub(super) struct PackedPanel<'a, T>(pub(super) &'a [T]);
+
+impl<T: Weight> Panel for PackedPanel<'_, T> {
     const ENDS_EARLY: bool = false;
 
     #[inline(always)]
@@ -45,7 +59,11 @@ impl Panel for PackedPanel<'_> {
     fn next<S: Simd, const WIDE: usize>(&mut self, simd: S) -> Option<[S::F32; WIDE]> {
         let (row, rest) = self.0.split_at_checked(VECTORS * S::LANES)?;
         self.0 = rest;
-        Some(load_whole(simd, row))
+        let mut vectors = [simd.zero(); WIDE];
+        for (i, vector) in vectors.iter_mut().enumerate() {
+            *vector = T::load(simd, &row[i * S::LANES..]);
+        }
+        Some(vectors)
     }
     #[inline(always)]
     fn next_padded<S: Simd, const WIDE: usize>(&mut self, simd: S) -> [S::F32; WIDE] {
