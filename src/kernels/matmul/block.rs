@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::simd::{Simd, SimdOp};
 
 use super::PackedMatrix;
+use super::ahead::Ahead;
 use super::tile::{Panel, Rows, Start, Target, VECTORS, load_row, load_whole, multiply, tile_rows};
 
 /// The longest block of the depth: a panel of it, 64 KiB, is read from the caches next to the core by one tile after the
@@ -21,35 +22,6 @@ pub(super) trait Operand: Copy {
     /// Columns `panel * width..` of rows `from..from + depth`; those that do not exist may hold anything. What lies
     /// `ahead` of them is asked for meanwhile, where the operand's rows follow each other in memory.
     fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize, ahead: Ahead) -> impl Panel;
-}
-
-/// What a tile asks for while it reads a panel, so that its weights are near when their turn comes: the bandwidth of the
-/// memory that they come from would lie idle while tiles are computed from near memory.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ahead {
-    /// Rows of panels from the first that is read to the first of those that are needed next; 0 for none.
-    rows: isize,
-    /// How many are needed next.
-    depth: usize,
-    /// Which share of them this tile asks for,
-    share: usize,
-    /// of so many.
-    shares: usize,
-}
-
-impl Ahead {
-    /// From what is read first to what is asked for first, in elements of panels so wide, and what is added to that from
-    /// row to row.
-    #[inline(always)]
-    pub(super) const fn elements(self, width: usize) -> (isize, isize) {
-        if self.rows == 0 {
-            return (0, 0);
-        }
-        // Of a share only the whole elements: what is left out at its end, the system's own fetching ahead brings.
-        let step = width / self.shares;
-        let start = self.rows * width.cast_signed() + (self.depth * step * self.share).cast_signed();
-        (start, step.cast_signed() - width.cast_signed())
-    }
 }
 
 /// A packed right operand.
@@ -255,7 +227,7 @@ impl<B: Operand> Block<'_, B> {
             let a = Rows { values, stride: self.depth, count: rows.len() };
             let c = &mut c[rows.start * self.columns + column..];
             let mut target = Target { c, stride: self.columns, width: tile_width };
-            let ahead = Ahead { rows: next, depth: depths.len(), share: shares - 1 - tiles.left, shares };
+            let ahead = Ahead::new(next, depths.len(), shares - 1 - tiles.left, shares);
             let b = self.b.panel::<S>(panel, depths.start, depths.len(), ahead);
             multiply(simd, a, b, start, &mut target);
         }

@@ -11,6 +11,7 @@ use std::num::NonZeroUsize;
 use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};
 use crate::sys::Team;
 
+pub(super) mod ahead;
 mod bf16;
 mod block;
 mod dynamic;
