@@ -36,7 +36,7 @@ impl Operand for Packed<'_> {
 }
 
 /// A type that packed weights are kept in.
-pub(super) trait Weight: Copy {
+pub(in crate::kernels) trait Weight: Copy {
     /// The first vector of `from`, in single precision.
     fn load<S: Simd>(simd: S, from: &[Self]) -> S::F32;
 }
@@ -49,7 +49,7 @@ impl Weight for f32 {
 }
 
 /// A block of the depth of a packed panel: rows as wide as a tile.
-pub(super) struct PackedPanel<'a, T> {
+pub(in crate::kernels) struct PackedPanel<'a, T> {
     values: &'a [T],
     /// Elements from what is read to what is asked for.
     ahead: isize,
@@ -59,7 +59,7 @@ pub(super) struct PackedPanel<'a, T> {
 
 impl<'a, T> PackedPanel<'a, T> {
     #[inline(always)]
-    pub(super) const fn new(values: &'a [T], (ahead, step): (isize, isize)) -> Self {
+    pub(in crate::kernels) const fn new(values: &'a [T], (ahead, step): (isize, isize)) -> Self {
         Self { values, ahead, step }
     }
 }
@@ -106,10 +106,13 @@ impl Operand for Strided<'_> {
 
 /// Where a row has fewer columns left than a vector, the vector goes on with the next row: lanes do not mix, and those
 /// are not stored. Only the last rows have nothing to go on with.
-struct StridedPanel<'a> {
-    values: &'a [f32],
-    columns: usize,
-    depth: usize,
+pub(in crate::kernels) struct StridedPanel<'a> {
+    /// From the first of the panel's columns on.
+    pub(in crate::kernels) values: &'a [f32],
+    /// Elements of a whole row.
+    pub(in crate::kernels) columns: usize,
+    /// Rows.
+    pub(in crate::kernels) depth: usize,
 }
 
 impl Panel for StridedPanel<'_> {
@@ -237,32 +240,6 @@ impl<B: Operand> Block<'_, B> {
     #[inline(always)]
     fn vectors<S: Simd>(&self) -> usize {
         if self.columns <= S::LANES { 1 } else { VECTORS }
-    }
-
-    /// One tile after the other along the columns; `c` begins with the first of their rows.
-    #[inline(always)]
-    fn row_of_tiles<S: Simd>(
-        &self,
-        simd: S,
-        a: Rows<'_>,
-        panels: Range<usize>,
-        depths: Range<usize>,
-        ahead: Ahead,
-        c: &mut [f32],
-    ) {
-        let width = VECTORS * S::LANES;
-        for panel in panels {
-            let column = panel * width;
-            let tile_width = width.min(self.columns - column);
-            let start = match self.bias {
-                _ if depths.start > 0 => Start::Sum,
-                Some(bias) => Start::Bias(&bias[column..][..tile_width]),
-                None => Start::Zero,
-            };
-            let mut target = Target { c: &mut c[column..], stride: self.columns, width: tile_width };
-            let b = self.b.panel::<S>(panel, depths.start, depths.len(), ahead);
-            multiply(simd, a, b, start, &mut target);
-        }
     }
 }
 
