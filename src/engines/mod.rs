@@ -26,12 +26,13 @@ mod relative;
 mod source;
 mod tensors;
 mod tokenizer;
+mod wordpiece;
 
 pub use model::{Model, Normalization, Pooling, slug};
 pub use precision::Precision;
 pub use source::ModelSource;
 pub use tensors::{Safetensors, Table, Tensors};
-pub use tokenizer::{LONGEST_TEXT_BYTES, TextTokenizer};
+pub use tokenizer::{LONGEST_TEXT_BYTES, TextTokenizer, TokenizerScratch};
 
 /// An embedding engine with a model loaded.
 pub trait Engine: Send {
