@@ -75,6 +75,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("unicode_normalization_alignments", &["engines"]),
     ("safetensors", &["engines"]),
     ("shell_words", &["session"]),
+    ("toml_edit", &["session"]),
     ("comfy_table", &["render"]),
     ("plotters", &["render"]),
     ("statrs", &["analysis", "stats"]),

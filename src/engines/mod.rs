@@ -10,6 +10,7 @@ use crate::simd::Tier;
 use crate::sys::Team;
 pub use crate::telemetry::Stages;
 
+pub mod adaptive;
 pub mod agreement;
 pub mod builtin;
 pub mod config;
