@@ -72,7 +72,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "MS", requires = "adaptive", value_parser = super::limits::parse_milliseconds)]
     max_latency: Option<f64>,
     /// Memory that the process may have, such as 500MB or 2GiB
-    #[arg(long, value_name = "SIZE", requires = "adaptive", value_parser = super::limits::parse_bytes)]
+    #[arg(long, value_name = "SIZE", requires = "adaptive", value_parser = super::limits::parse_size)]
     max_memory: Option<u64>,
     /// Few batches, short samples
     #[arg(long, conflicts_with_all = ["full", "input"])]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use super::limits::{parse_bytes, parse_milliseconds};
+use super::limits::{parse_milliseconds, parse_size};
 use super::progress::{Progress, stop_on_interrupt};
 use super::{Context, Exit, embed};
 use crate::document::{TuningLimits, write_atomically};
@@ -46,7 +46,7 @@ struct EmbedArgs {
     #[arg(long, value_name = "MS", value_parser = parse_milliseconds)]
     max_latency: Option<f64>,
     /// Peak memory of the process, such as 500MB or 2GiB
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     max_memory: Option<u64>,
     /// Cosine to f32 that no text of the corpus falls below
     #[arg(long, value_name = "COSINE", value_parser = parse_cosine)]
@@ -66,6 +66,9 @@ struct EmbedArgs {
     /// The race between settings ends after so many seconds
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
     time: f64,
+    /// No setting leaves early: each has so many rounds, however long that takes
+    #[arg(long, value_name = "ROUNDS", conflicts_with = "time", value_parser = clap::value_parser!(u16).range(1..))]
+    exhaustive: Option<u16>,
     /// Draw throughput over latency to this SVG file
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -160,6 +163,7 @@ impl EmbedArgs {
                 cosine_minimum: self.min_cosine,
             },
             seconds: self.time,
+            every_round: self.exhaustive.map(usize::from),
         }
     }
 }

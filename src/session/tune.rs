@@ -37,6 +37,8 @@ pub struct TunePlan {
     pub limits: TuningLimits,
     /// The race ends after so many seconds, whatever is open then.
     pub seconds: f64,
+    /// No setting leaves: each has so many rounds, however long that takes.
+    pub every_round: Option<usize>,
 }
 
 /// Runs the search.
@@ -274,29 +276,33 @@ fn race(
     let mut race = Race::new(runners.len(), plan.limits.latency_seconds);
     let mut rng = Rng::new(plan.embed.seed);
     let texts = Texts::new(lines, model)?;
-    loop {
-        let mut next = race.next_round();
+    for round in 0.. {
         let spent = as_seconds(clock.now().saturating_sub(start));
-        if next.is_empty() || spent >= plan.seconds {
+        let mut next = match plan.every_round {
+            Some(rounds) if round < rounds => (0..runners.len()).collect(),
+            None if spent < plan.seconds => race.next_round(),
+            Some(_) | None => break,
+        };
+        if next.is_empty() {
             break;
         }
         // Neither first nor last of a round are always the same.
         rng.shuffle(&mut next);
         observer.phase("race", next.len(), (plan.seconds - spent).max(0.0));
         let first = rng.below(lines.len().max(1));
-        let mut round = Vec::with_capacity(next.len());
+        let mut laps = Vec::with_capacity(next.len());
         for i in next {
             if stop.requested() {
                 tuning.interrupted = true;
                 break;
             }
             observer.step(&runners[i].settings);
-            round.push((i, lap(&mut runners[i], &texts, first, &clock)?));
+            laps.push((i, lap(&mut runners[i], &texts, first, &clock)?));
         }
         if tuning.interrupted {
             break;
         }
-        race.take(round);
+        race.take(laps);
     }
     settle(&race, &runners, &texts, tuning);
     Ok(())

@@ -387,3 +387,46 @@ fn a_file_with_a_part_that_is_not_known_is_left_to_the_library() {
         assert!(WordPiece::read(damaged).is_none());
     }
 }
+
+#[test]
+fn damaged_files_are_refused_or_give_a_tokenizer_that_works() {
+    let whole = serde_json::to_vec(&bert(PIECES, |_| {})).unwrap();
+    let tokens: [&[u8]; 12] = [
+        b"null",
+        b"{}",
+        b"[]",
+        b"0",
+        b"-1",
+        b"4294967296",
+        b"1e308",
+        b"\"\"",
+        b"true",
+        b",",
+        b"\\ud800",
+        b"\xff",
+    ];
+    let mut rng = crate::sys::Rng::new(11);
+    let mut taken = 0;
+    for _ in 0..4000 {
+        let mut bytes = whole.clone();
+        for _ in 0..=rng.below(3) {
+            let at = rng.below(bytes.len());
+            match rng.below(4) {
+                0 => bytes[at] ^= 1 << rng.below(8),
+                1 => drop(bytes.splice(at..at, tokens[rng.below(tokens.len())].iter().copied())),
+                2 => drop(bytes.drain(at..(at + rng.below(12)).min(bytes.len()))),
+                _ => bytes.truncate(bytes.len().max(2) - rng.below(2)),
+            }
+        }
+        let Some(tokenizer) = WordPiece::read(&bytes) else { continue };
+        taken += 1;
+        for text in
+            ["", "abc Word \u{e9}\u{301}!", "[CLS] wordwordwordwordwordword \u{4e16}\u{302e}\u{1d165}"]
+        {
+            let mut ids = Vec::new();
+            tokenizer.encode(text, 9, &mut Scratch::default(), &mut ids);
+            assert!(ids.len() <= 9.max(tokenizer.special()));
+        }
+    }
+    assert!(taken > 100, "{taken} of 4000 files were read: the others say nothing of those that are");
+}
