@@ -1,3 +1,5 @@
+//! The race on a simulated machine, against the best that exhaustive search finds; the front; the line of memory.
+
 use super::*;
 use crate::document::MemoryPoint;
 use crate::sys::Rng;
