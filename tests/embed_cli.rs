@@ -202,3 +202,90 @@ fn models_are_listed_inspected_and_their_cache_cleared() {
         .code(2)
         .stderr(predicate::str::contains("HF_HUB_OFFLINE"));
 }
+
+#[test]
+fn sizes_chosen_by_limits_give_the_vectors_of_fixed_ones_and_say_how_it_went() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let texts: String = (0..200).map(|i| format!("text number {i}\n")).collect();
+    std::fs::write(path("in.txt"), texts).unwrap();
+    embed(&path("in.txt"), &path("fixed.jsonl")).assert().success();
+    let adaptive = ["--adaptive", "--max-latency", "1000", "--json"];
+    let said = embed(&path("in.txt"), &path("adapted.jsonl")).args(adaptive).assert().success();
+    let said: serde_json::Value = serde_json::from_slice(&said.get_output().stdout).unwrap();
+    assert_eq!(said["texts"], 200);
+    let adapted = &said["adapted"];
+    assert!(adapted["largest_batch"].as_u64().unwrap() > 1, "{adapted}");
+    assert!(adapted["batches_in_time"].as_u64() <= adapted["batches"].as_u64(), "{adapted}");
+    let read = |name: &str| rows(&std::fs::read(path(name)).unwrap());
+    for (fixed, adapted) in read("fixed.jsonl").iter().zip(read("adapted.jsonl")) {
+        let far =
+            fixed.embedding.iter().zip(&adapted.embedding).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(fixed.index == adapted.index && far < 1e-6, "{}: {far}", fixed.index);
+    }
+    // A limit of memory that the process is beyond from the start leaves single texts, and says so.
+    embed(&path("in.txt"), &path("small.jsonl"))
+        .args(["--adaptive", "--max-latency", "1000", "--max-memory", "1MB"])
+        .assert()
+        .success()
+        .stderr(
+            predicate::str::contains("batches of 1 to 1 texts").and(predicate::str::contains("200 of them")),
+        );
+    for wrong in [&["--adaptive"][..], &["--max-latency", "5"], &["--adaptive", "--max-latency", "fast"]] {
+        embed(&path("in.txt"), "-").args(wrong).assert().code(2);
+    }
+    perfkit(&["embed", "--adaptive", "--max-latency", "5"]).assert().code(2);
+}
+
+#[test]
+fn tuning_names_a_setting_that_meets_the_limits_or_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let svg = folder.path().join("front.svg");
+    let tune = |more: &[&str]| {
+        let mut command = perfkit(&[
+            "tune",
+            "embed",
+            "--model",
+            "builtin:tiny",
+            "--batch",
+            "1,4",
+            "--threads",
+            "1",
+            "--time",
+            "2",
+        ]);
+        command.current_dir(folder.path()).args(more);
+        command
+    };
+    let json = ["--json", "--precision", "f32", "--svg", svg.to_str().unwrap()];
+    let answer = tune(&json).assert().success();
+    let document: perfkit::document::Tuning = serde_json::from_slice(&answer.get_output().stdout).unwrap();
+    assert_eq!(document.schema, perfkit::document::Tuning::SCHEMA);
+    // One text has no order; four have two.
+    assert_eq!(document.candidates.len(), 3);
+    let chosen = document.choice.unwrap().settings;
+    let row = document.candidates.iter().find(|row| row.settings == chosen).unwrap();
+    assert!(
+        row.on_front && row.meets_limits && row.rounds > 0 && row.texts_per_second > Some(0.0),
+        "{row:?}"
+    );
+    let [line] = &document.memory[..] else { panic!("{:?}", document.memory) };
+    assert!(line.points.len() == 3 && line.base_bytes > 1e6, "{line:?}");
+    assert!(std::fs::read_to_string(&svg).unwrap().contains("</svg>"));
+    tune(&["--precision", "f32", "--max-latency", "0.000001"])
+        .assert()
+        .code(3)
+        .stdout(predicate::str::contains("none: no setting"));
+    tune(&["--precision", "f32", "--max-memory", "1MB"]).assert().code(3);
+    // What is below the quality that is asked for takes no part.
+    let answer = tune(&["--json", "--precision", "int8,f32", "--min-cosine", "1"]).assert().success();
+    let document: perfkit::document::Tuning = serde_json::from_slice(&answer.get_output().stdout).unwrap();
+    assert_eq!(document.choice.unwrap().settings.precision, "f32");
+    assert!(
+        document
+            .candidates
+            .iter()
+            .any(|row| row.dropped.as_deref().is_some_and(|why| why.contains("cosine")))
+    );
+    tune(&["--min-cosine", "2"]).assert().code(2);
+}

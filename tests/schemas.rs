@@ -2,7 +2,8 @@
 
 use perfkit::analysis::history::History;
 use perfkit::document::{
-    Baseline, Document, Machine, MachineComparison, SamplesDocument, Selftest, Trace, schema_of, to_json,
+    Baseline, Document, Machine, MachineComparison, SamplesDocument, Selftest, Trace, Tuning, schema_of,
+    to_json,
 };
 use perfkit::render::json::ComparisonDocument;
 
@@ -21,6 +22,7 @@ fn the_committed_schemas_are_those_of_the_types() {
         ("comparison", schema_of::<ComparisonDocument>()),
         ("selftest", schema_of::<Selftest>()),
         ("trace", schema_of::<Trace>()),
+        ("tuning", schema_of::<Tuning>()),
     ] {
         let path = folder.join(format!("perfkit.{name}.1.json"));
         let text = to_json(&schema).unwrap();

@@ -11,6 +11,7 @@ pub mod prediction;
 pub mod recommend;
 pub mod roofline;
 pub mod sequential;
+pub mod tune;
 
 #[cfg(test)]
 pub(crate) mod fixtures;

@@ -8,6 +8,7 @@ use super::progress::{Progress, stop_on_interrupt};
 use super::{Context, Exit, output};
 use crate::catalog::Extensiveness;
 use crate::document::{Document, Extent, Outcome, Shape};
+use crate::engines::adaptive::Limits;
 use crate::engines::{ENGINES, ModelSource, Precision};
 use crate::machine::{Source, detect};
 use crate::measure::Plan;
@@ -15,6 +16,7 @@ use crate::render;
 use crate::session::embed::{
     EmbedFile, EmbedPlan, FileReport, WorkerTask, embed_file, measure, work as do_work,
 };
+use crate::session::settings::{EmbedDefaults, load_here};
 use crate::session::{Beginning, Recorder, random_seed};
 use crate::simd::Tier;
 use crate::units;
@@ -33,7 +35,8 @@ pub(super) struct Args {
     #[arg(long = "engine", value_name = "ENGINE", value_delimiter = ',', default_value = "native", value_parser = parse_engine)]
     engines: Vec<String>,
     /// Precisions of the matrix products, several for a sweep: f32, bf16, f16 (weights), int8
-    #[arg(long = "precision", value_name = "PRECISION", value_delimiter = ',', default_value = "f32", value_parser = parse_precision)]
+    /// [default: that of `[embed]` in perfkit.toml, else f32]
+    #[arg(long = "precision", value_name = "PRECISION", value_delimiter = ',', value_parser = parse_precision)]
     precisions: Vec<Precision>,
     /// Keep only the first N numbers of each vector, as Matryoshka models allow
     #[arg(long, value_name = "N")]
@@ -47,9 +50,9 @@ pub(super) struct Args {
     /// Tokens of a text, or `mixed` for texts of the corpus as they come; several for a sweep
     #[arg(long = "sequence", value_name = "N", value_delimiter = ',', value_parser = parse_sequence)]
     sequences: Vec<Sequence>,
-    /// Number of threads, or `all`
-    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_threads)]
-    threads: Threads,
+    /// Number of threads, or `all` [default: that of `[embed]` in perfkit.toml, else 1]
+    #[arg(long, value_name = "N", value_parser = parse_threads)]
+    threads: Option<Threads>,
     /// Use this instruction tier
     #[arg(long, value_name = "TIER")]
     tier: Option<Tier>,
@@ -62,6 +65,15 @@ pub(super) struct Args {
     /// Where the embeddings go: .npy, or JSON lines {"index", "embedding"}; `-` is stdout
     #[arg(long, value_name = "FILE", requires = "input")]
     output: Option<String>,
+    /// With --input: batches as large as --max-latency and --max-memory allow, whatever the load
+    #[arg(long, requires = "input", requires = "max_latency", conflicts_with = "batches")]
+    adaptive: bool,
+    /// Milliseconds that a batch may take: 19 of 20 take no longer
+    #[arg(long, value_name = "MS", requires = "adaptive", value_parser = super::limits::parse_milliseconds)]
+    max_latency: Option<f64>,
+    /// Memory that the process may have, such as 500MB or 2GiB
+    #[arg(long, value_name = "SIZE", requires = "adaptive", value_parser = super::limits::parse_size)]
+    max_memory: Option<u64>,
     /// Few batches, short samples
     #[arg(long, conflicts_with_all = ["full", "input"])]
     quick: bool,
@@ -73,6 +85,9 @@ pub(super) struct Args {
     out: Option<PathBuf>,
 }
 
+/// Texts of the largest batch that `--adaptive` makes.
+const MOST_ADAPTIVE: usize = 4096;
+
 /// `--sequence`.
 type Sequence = Extent;
 
@@ -83,11 +98,11 @@ enum Threads {
     All,
 }
 
-fn parse_model(text: &str) -> Result<ModelSource, String> {
+pub(super) fn parse_model(text: &str) -> Result<ModelSource, String> {
     text.parse().map_err(|e: crate::engines::EngineError| e.to_string())
 }
 
-fn parse_precision(text: &str) -> Result<Precision, String> {
+pub(super) fn parse_precision(text: &str) -> Result<Precision, String> {
     text.parse().map_err(|e: crate::engines::EngineError| e.to_string())
 }
 
@@ -142,11 +157,29 @@ impl Args {
         batches.iter().flat_map(shape).collect()
     }
 
-    fn threads(&self, effective: usize) -> NonZeroUsize {
-        match self.threads {
-            Threads::Count(count) => count,
-            Threads::All => NonZeroUsize::new(effective).unwrap_or(NonZeroUsize::MIN),
+    /// What the flags say, else what `[embed]` of the settings file says.
+    fn precisions(&self, settings: &EmbedDefaults) -> Vec<Precision> {
+        if self.precisions.is_empty() {
+            vec![settings.precision.unwrap_or(Precision::F32)]
+        } else {
+            self.precisions.clone()
         }
+    }
+
+    fn threads(&self, effective: usize, settings: &EmbedDefaults) -> NonZeroUsize {
+        match self.threads {
+            None => settings.threads.unwrap_or(NonZeroUsize::MIN),
+            Some(Threads::Count(count)) => count,
+            Some(Threads::All) => NonZeroUsize::new(effective).unwrap_or(NonZeroUsize::MIN),
+        }
+    }
+
+    fn adaptive_limits(&self) -> Option<Limits> {
+        self.max_latency.map(|seconds| Limits {
+            seconds,
+            memory_bytes: self.max_memory,
+            most: NonZeroUsize::MIN.saturating_add(MOST_ADAPTIVE - 1),
+        })
     }
 
     fn check_tier(&self) -> anyhow::Result<()> {
@@ -169,15 +202,16 @@ fn measure_all(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit> {
     let machine = detect(Source::Live);
     let effective = machine.limits.effective_cpus;
     let (extensiveness, sampling) = args.sampling();
+    let settings = load_here()?.embed;
     let seed = random_seed();
     let plan = EmbedPlan {
-        precisions: args.precisions.clone(),
+        precisions: args.precisions(&settings),
         dimensions: args.dimensions,
         prompt: args.prompt.clone(),
         tier: args.tier,
         shapes: args.shapes(),
         extensiveness,
-        threads: args.threads(effective),
+        threads: args.threads(effective, &settings),
         corpus: args.corpus.clone(),
         sampling,
         seed,
@@ -236,23 +270,25 @@ fn embed(args: &Args, input: &str, output: &str, context: &mut Context<'_>) -> a
         !(context.json && output == "-"),
         "--json prints one document and --output - prints the embeddings: choose one of them for stdout"
     );
+    let settings = load_here()?.embed;
     let batch = match args.batches.as_slice() {
-        [] => NonZeroUsize::MIN.saturating_add(31),
+        [] => settings.batch.unwrap_or(NonZeroUsize::MIN.saturating_add(31)),
         [batch] => *batch,
         _ => anyhow::bail!("--input takes one --batch"),
     };
-    let [precision] = args.precisions.as_slice() else { anyhow::bail!("--input takes one --precision") };
+    let [precision] = args.precisions(&settings)[..] else { anyhow::bail!("--input takes one --precision") };
     let engine = args.engines.iter().find(|name| *name != "all").map_or(ENGINES[0].name, String::as_str);
     let effective = detect(Source::Live).limits.effective_cpus;
     let request = EmbedFile {
         model: args.model.clone(),
         engine: engine.to_owned(),
-        precision: *precision,
+        precision,
         dimensions: args.dimensions,
         prompt: args.prompt.clone(),
         tier: args.tier,
-        threads: args.threads(effective),
+        threads: args.threads(effective, &settings),
         batch,
+        adaptive: args.adaptive_limits(),
         input: input.to_owned(),
         output: output.to_owned(),
     };
@@ -267,7 +303,11 @@ fn embed(args: &Args, input: &str, output: &str, context: &mut Context<'_>) -> a
     };
     let report = embed_file(&request, &mut *context.out, &mut progress, &stop);
     bar.finish_and_clear();
-    finish(&report?, output, context)
+    let report = report?;
+    if let (Some(adapted), Some(limits)) = (&report.adapted, args.adaptive_limits()) {
+        context.note(&adapted.sentence(limits));
+    }
+    finish(&report, output, context)
 }
 
 fn finish(report: &FileReport, output: &str, context: &mut Context<'_>) -> anyhow::Result<Exit> {
@@ -289,6 +329,14 @@ fn finish(report: &FileReport, output: &str, context: &mut Context<'_>) -> anyho
             "texts": report.texts,
             "tokens": report.tokens,
             "seconds": report.seconds,
+            "adapted": report.adapted.map(|adapted| serde_json::json!({
+                "batches": adapted.batches,
+                "batches_in_time": adapted.in_time,
+                "smallest_batch": adapted.smallest,
+                "largest_batch": adapted.largest,
+                "last_batch": adapted.last,
+                "batches_beyond_memory": adapted.beyond_memory,
+            })),
             "notes": report.notes,
         });
         writeln!(context.out, "{}", serde_json::to_string_pretty(&document)?)?;

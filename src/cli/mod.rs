@@ -9,6 +9,7 @@ mod bench;
 mod completions;
 mod detect;
 mod embed;
+mod limits;
 mod list;
 mod model;
 mod output;
@@ -19,6 +20,7 @@ mod report;
 mod roofline;
 mod run;
 mod selftest;
+mod tune;
 mod worker;
 
 pub use output::{Context, Exit};
@@ -59,6 +61,7 @@ enum Command {
     Bench(bench::Args),
     Roofline(roofline::Args),
     Embed(embed::Args),
+    Tune(tune::Args),
     Model(model::Args),
     Recommend(recommend::Args),
     Baseline(baseline::Args),
@@ -100,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args, &mut context),
         Command::Roofline(args) => roofline::run(args, &mut context),
         Command::Embed(args) => embed::run(args, &mut context),
+        Command::Tune(args) => tune::run(args, &mut context),
         Command::Model(args) => model::run(args, &mut context),
         Command::Recommend(args) => recommend::run(args, &mut context),
         Command::Baseline(args) => baseline::run(args, &mut context),

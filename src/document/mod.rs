@@ -18,6 +18,7 @@ mod selftest;
 mod store;
 mod strict;
 mod trace;
+mod tuning;
 
 pub use baseline::{
     Arm, BENCH, Baseline, BaselineRun, Cause, KeptSamples, NO_REFERENCE, Normaliser, SamplesDocument, Source,
@@ -42,6 +43,9 @@ pub use store::{
 };
 
 pub use trace::{Trace, TraceArm, TraceBlock, read_trace};
+pub use tuning::{
+    EmbedSettings, MemoryLine, MemoryPoint, Tuning, TuningCandidate, TuningChoice, TuningLimits,
+};
 
 /// Part of a case's name.
 pub use crate::simd::Tier;

@@ -10,6 +10,7 @@ use crate::simd::Tier;
 use crate::sys::Team;
 pub use crate::telemetry::Stages;
 
+pub mod adaptive;
 pub mod agreement;
 pub mod builtin;
 pub mod config;
@@ -26,12 +27,13 @@ mod relative;
 mod source;
 mod tensors;
 mod tokenizer;
+mod wordpiece;
 
 pub use model::{Model, Normalization, Pooling, slug};
 pub use precision::Precision;
 pub use source::ModelSource;
 pub use tensors::{Safetensors, Table, Tensors};
-pub use tokenizer::{LONGEST_TEXT_BYTES, TextTokenizer};
+pub use tokenizer::{LONGEST_TEXT_BYTES, TextTokenizer, TokenizerScratch};
 
 /// An embedding engine with a model loaded.
 pub trait Engine: Send {

@@ -17,6 +17,7 @@ pub mod runs;
 pub mod selection;
 pub mod selftest;
 pub mod settings;
+pub mod tune;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

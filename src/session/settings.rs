@@ -11,6 +11,10 @@ use crate::analysis::compare::Margin;
 use crate::catalog::Extensiveness;
 use crate::measure::Plan;
 
+mod embed;
+
+pub use embed::{EmbedDefaults, write_embed};
+
 /// The file's name.
 pub const FILE_NAME: &str = "perfkit.toml";
 /// The settings that hold where no file says otherwise: this project's own.
@@ -33,6 +37,8 @@ pub struct Settings {
     pub budgets: Vec<Budget>,
     /// How revisions of the user's program are built and measured.
     pub program: Option<ProgramSettings>,
+    /// How `embed` runs where its flags do not say.
+    pub embed: EmbedDefaults,
     /// The file they came from; `None` for the defaults.
     pub path: Option<PathBuf>,
 }
@@ -107,6 +113,7 @@ struct File {
     regress: RegressFile,
     program: Option<ProgramSettings>,
     budget: BTreeMap<String, BudgetFile>,
+    embed: embed::EmbedFile,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -169,6 +176,7 @@ fn merge(mut settings: Settings, own: Settings, path: PathBuf) -> Settings {
         settings.max_regression_of_one_run = own.max_regression_of_one_run;
     }
     settings.program = own.program;
+    settings.embed = own.embed;
     settings.budgets.retain(|budget| own.budgets.iter().all(|b| b.name != budget.name));
     settings.budgets.extend(own.budgets);
     settings.path = Some(path);
@@ -206,6 +214,7 @@ fn parse(text: &str) -> anyhow::Result<Settings> {
             file.regress.max_regression_of_one_run,
         )?,
         program: file.program,
+        embed: file.embed.read()?,
         budgets: budgets.collect::<anyhow::Result<_>>()?,
         path: None,
     })

@@ -117,7 +117,7 @@ impl FromStr for Preset {
 /// # Errors
 /// None that a user can cause: the vocabulary is part of the program.
 pub fn model(preset: Preset) -> Result<Model, EngineError> {
-    let tokenizer = TextTokenizer::new(vocabulary::tokenizer(), preset.max_tokens(), false)
+    let tokenizer = TextTokenizer::from_wordpiece(vocabulary::tokenizer(), preset.max_tokens(), false)
         .map_err(EngineError::Input)?;
     Ok(Model {
         slug: preset.name().to_owned(),

@@ -4,11 +4,7 @@
 //! than the 30,522 rows of BERT's table, so its ids are spread over the whole table: a lookup then touches as many
 //! pages and cache lines as one in a downloaded model, and the table takes the same memory.
 
-use tokenizers::models::wordpiece::WordPiece;
-use tokenizers::normalizers::BertNormalizer;
-use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
-use tokenizers::processors::template::TemplateProcessing;
-use tokenizers::{AddedToken, Tokenizer};
+use super::super::wordpiece::WordPiece;
 
 /// Rows of the embedding table, as in BERT's uncased English models.
 pub(super) const TABLE_ROWS: usize = 30_522;
@@ -33,25 +29,9 @@ const STRIDE: u32 = 18_861;
 /// Ids are rows of a table of [`TABLE_ROWS`]. The special pieces keep BERT's ids (0 and 100 to 103). Line `i` of the
 /// others, counted from 0, has the free row `i * 18861 mod 30517`, where the free rows are those left, in order.
 #[must_use]
-pub(super) fn tokenizer() -> Tokenizer {
-    build().expect("the vocabulary is part of the program and a test builds it")
-}
-
-fn build() -> tokenizers::Result<Tokenizer> {
-    let vocabulary: ahash::AHashMap<String, u32> =
-        rows().map(|(piece, row)| (piece.to_owned(), row)).collect();
-    let model = WordPiece::builder().vocab(vocabulary).build()?;
-    let ends = TemplateProcessing::builder()
-        .try_single("[CLS] $A [SEP]")?
-        .try_pair("[CLS] $A [SEP] $B:1 [SEP]:1")?
-        .special_tokens(vec![("[CLS]", 101), ("[SEP]", 102)])
-        .build()?;
-    let mut tokenizer = Tokenizer::new(model);
-    tokenizer.with_normalizer(Some(BertNormalizer::default()))?;
-    tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
-    tokenizer.with_post_processor(Some(ends));
-    tokenizer.add_special_tokens(SPECIAL.map(|(piece, _)| AddedToken::from(piece, true)))?;
-    Ok(tokenizer)
+pub(super) fn tokenizer() -> WordPiece {
+    WordPiece::lowercased(rows(), &SPECIAL.map(|(piece, _)| piece), [101, 102])
+        .expect("the vocabulary is part of the program and a test builds it")
 }
 
 /// Every piece and its row.
@@ -73,13 +53,48 @@ fn free_row(line: u32) -> u32 {
 mod tests {
     use std::collections::{HashMap, HashSet};
 
+    use tokenizers::normalizers::BertNormalizer;
+    use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+    use tokenizers::processors::template::TemplateProcessing;
+    use tokenizers::{AddedToken, Tokenizer};
+
+    use super::super::super::wordpiece::Scratch;
     use super::*;
+
+    /// The same tokenizer as the library builds it.
+    fn library() -> Tokenizer {
+        let vocabulary: ahash::AHashMap<String, u32> =
+            rows().map(|(piece, row)| (piece.to_owned(), row)).collect();
+        let model = tokenizers::models::wordpiece::WordPiece::builder().vocab(vocabulary).build().unwrap();
+        let ends = TemplateProcessing::builder()
+            .try_single("[CLS] $A [SEP]")
+            .unwrap()
+            .special_tokens(vec![("[CLS]", 101), ("[SEP]", 102)])
+            .build()
+            .unwrap();
+        let mut tokenizer = Tokenizer::new(model);
+        tokenizer.with_normalizer(Some(BertNormalizer::default())).unwrap();
+        tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
+        tokenizer.with_post_processor(Some(ends));
+        tokenizer.add_special_tokens(SPECIAL.map(|(piece, _)| AddedToken::from(piece, true))).unwrap();
+        tokenizer
+    }
+
+    #[test]
+    fn the_corpus_has_the_ids_of_the_library() {
+        let (own, library) = (tokenizer(), library());
+        for line in MIXED.lines().chain(["", "[MASK] Caf\u{e9} \u{1f9ea} [cls]\u{4e16}\u{301}x"]) {
+            let mut ids = Vec::new();
+            own.encode(line, usize::MAX, &mut Scratch::default(), &mut ids);
+            assert_eq!(ids, library.encode_fast(line, true).unwrap().get_ids(), "{line}");
+        }
+    }
 
     const MIXED: &str = include_str!("../../../corpus/mixed.txt");
 
     /// Untruncated lengths of the corpus, special pieces included, in ascending order.
     fn corpus_lengths() -> Vec<usize> {
-        let tokenizer = tokenizer();
+        let tokenizer = library();
         let mut lengths: Vec<usize> =
             MIXED.lines().map(|line| tokenizer.encode_fast(line, true).unwrap().len()).collect();
         lengths.sort_unstable();
@@ -101,7 +116,7 @@ mod tests {
             assert!((row as usize) < TABLE_ROWS, "{piece} has row {row}");
             assert_eq!(taken.insert(row, piece), None, "{piece} has the row of another piece, {row}");
         }
-        assert_eq!(tokenizer().get_vocab_size(true), taken.len());
+        assert_eq!(library().get_vocab_size(true), taken.len());
     }
 
     #[test]
@@ -121,7 +136,7 @@ mod tests {
 
     #[test]
     fn special_pieces_have_the_ids_of_bert_and_frame_a_text() {
-        let tokenizer = tokenizer();
+        let tokenizer = library();
         for (piece, id) in SPECIAL {
             assert_eq!(tokenizer.token_to_id(piece), Some(id), "{piece}");
         }
@@ -136,7 +151,7 @@ mod tests {
 
     #[test]
     fn any_ascii_text_has_pieces() {
-        let tokenizer = tokenizer();
+        let tokenizer = library();
         for c in ' '..='~' {
             let encoding = tokenizer.encode_fast(format!("x{c}{c}y{c}"), false).unwrap();
             assert!(!encoding.get_ids().contains(&100), "{c:?} is unknown");

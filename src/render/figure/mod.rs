@@ -15,6 +15,7 @@ mod palette;
 mod roofline;
 mod scene;
 mod topology;
+mod tuning;
 
 pub use axis::{Axis, Number, Scale};
 pub(super) use charts::STAGES;
@@ -24,6 +25,7 @@ pub use latency::latency;
 pub use palette::{Ink, Marker};
 pub use roofline::{roofline, roofline_at, thread_counts};
 pub use topology::topology;
+pub use tuning::tuning;
 
 /// A picture.
 #[derive(Debug, Clone, PartialEq)]

@@ -15,13 +15,14 @@ pub(super) mod sentences;
 mod side_by_side;
 mod summary;
 mod trial;
+mod tuning;
 
 use super::facts::Facts;
 use super::figure::Figure;
 use crate::analysis::budget::BudgetResult;
 use crate::analysis::compare::ComparisonReport;
 use crate::analysis::recommend::Recommendation;
-use crate::document::{Document, Machine, Selftest};
+use crate::document::{Document, Machine, Selftest, Tuning};
 
 pub use compared::page as comparison_page;
 pub use side_by_side::side_by_side;
@@ -261,6 +262,12 @@ pub fn page(document: &Document, extras: &Extras<'_>) -> Page {
 #[must_use]
 pub fn selftest_section(document: &Selftest) -> Section {
     trial::selftest(document)
+}
+
+/// A search over settings.
+#[must_use]
+pub fn tuning_section(document: &Tuning) -> Section {
+    tuning::tuning(document)
 }
 
 /// The section about a machine.

@@ -7,7 +7,7 @@ use super::words;
 use crate::analysis::budget::BudgetResult;
 use crate::analysis::compare::ComparisonReport;
 use crate::analysis::recommend::Recommendation;
-use crate::document::{Document, Machine, Selftest};
+use crate::document::{Document, Machine, Selftest, Tuning};
 
 /// How a text is written.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +92,12 @@ pub fn comparison(report: &ComparisonReport, color: bool, width: usize) -> Strin
 #[must_use]
 pub fn selftest(document: &Selftest, color: bool, width: usize) -> String {
     one(Some(page::selftest_section(document)), color, width, "")
+}
+
+/// A search over settings: the front and the choice.
+#[must_use]
+pub fn tuning(document: &Tuning, color: bool, width: usize) -> String {
+    one(Some(page::tuning_section(document)), color, width, "")
 }
 
 /// Everything there is to say, headline first.

@@ -9,7 +9,9 @@ use anyhow::Context as _;
 
 use super::input::{InputFormat, Texts};
 use super::output::Output;
+use super::sizes::{Adapted, Sizes};
 use crate::document::Tier;
+use crate::engines::adaptive::Limits;
 use crate::engines::native::{Encoder, NativeEngine};
 use crate::engines::{ENGINES, Engine, Model, ModelSource, Precision, Settings, agreement};
 use crate::session::Stop;
@@ -38,6 +40,8 @@ pub struct EmbedFile {
     pub threads: NonZeroUsize,
     /// Texts of a batch.
     pub batch: NonZeroUsize,
+    /// Batches as large as these limits allow, in place of `batch`.
+    pub adaptive: Option<Limits>,
     /// A file, or `-` for the standard input.
     pub input: String,
     /// A file (`.npy` or JSON lines), or `-` for JSON lines on the standard output.
@@ -57,6 +61,8 @@ pub struct FileReport {
     pub bytes_total: Option<u64>,
     /// Seconds inside the engine.
     pub seconds: f64,
+    /// How the sizes of batches were chosen, where limits chose them.
+    pub adapted: Option<Adapted>,
     /// It was stopped: nothing was written to the file.
     pub interrupted: bool,
     /// What a reader of the vectors must know.
@@ -80,12 +86,14 @@ pub fn embed_file(
     let mut report = FileReport { bytes_total, ..FileReport::default() };
     let mut engine = open_engine(request, &mut report)?;
     let mut stages = Stages::new();
+    let mut sizes = request.adaptive.map(Sizes::new);
     loop {
         if stop.requested() {
             report.interrupted = true;
             return Ok(report);
         }
-        let batch = next_batch(&mut texts, request.batch)?;
+        let size = sizes.as_ref().map_or(request.batch, Sizes::next_batch);
+        let batch = next_batch(&mut texts, size)?;
         report.bytes_read = texts.bytes();
         if batch.is_empty() {
             break;
@@ -97,6 +105,10 @@ pub fn embed_file(
             report.texts += 1;
         }
         report.tokens += embeddings.tokens as u64;
+        if let Some(sizes) = &mut sizes {
+            sizes.observe(batch.len(), stages.total_seconds() - report.seconds);
+            report.adapted = Some(sizes.summary());
+        }
         report.seconds = stages.total_seconds();
         progress(&report);
     }

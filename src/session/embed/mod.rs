@@ -20,9 +20,12 @@ use crate::sys::{Monotonic, Team};
 mod file;
 mod input;
 mod output;
+mod sizes;
 mod worker;
 
 pub use file::{EmbedFile, FileReport, embed_file};
+pub use sizes::Adapted;
+pub(super) use worker::ask;
 pub use worker::{WorkerAnswer, WorkerTask, work};
 
 /// Single calls are sampled this long at most in search of enough for a 99th percentile.
@@ -86,7 +89,7 @@ impl EmbedPlan {
 }
 
 /// Loads a model, keeps so many dimensions of its vectors, and puts the prompt of that name in front of its texts.
-fn load(
+pub(super) fn load(
     source: &ModelSource,
     dimensions: Option<NonZeroUsize>,
     prompt: Option<&str>,
@@ -176,7 +179,7 @@ fn benchmark(model: &Arc<Model>, precision: Precision, corpus: Option<&[String]>
 }
 
 /// Where packed weights are kept; nowhere where no folder for caches is known.
-fn packed_folder() -> Option<PathBuf> {
+pub(super) fn packed_folder() -> Option<PathBuf> {
     super::cache::folder().ok().map(|folder| folder.join("packed"))
 }
 
@@ -276,7 +279,7 @@ impl Session<'_> {
 }
 
 /// Lines of a corpus that hold text.
-fn read_corpus(path: &std::path::Path) -> anyhow::Result<Vec<String>> {
+pub(super) fn read_corpus(path: &std::path::Path) -> anyhow::Result<Vec<String>> {
     let shown = path.display();
     let size = std::fs::metadata(path).with_context(|| format!("cannot read the corpus {shown}"))?.len();
     anyhow::ensure!(

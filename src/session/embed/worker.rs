@@ -51,7 +51,7 @@ pub struct WorkerAnswer {
 }
 
 /// Starts `program` as a worker and reads its answer.
-pub(super) fn ask(program: &Path, task: &WorkerTask) -> anyhow::Result<WorkerAnswer> {
+pub(in crate::session) fn ask(program: &Path, task: &WorkerTask) -> anyhow::Result<WorkerAnswer> {
     let output = Command::new(program)
         .arg(SUBCOMMAND)
         .arg(serde_json::to_string(task)?)

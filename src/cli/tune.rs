@@ -1,0 +1,175 @@
+//! `perfkit tune`: settings searched by measuring.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+use super::limits::{parse_milliseconds, parse_size};
+use super::progress::{Progress, stop_on_interrupt};
+use super::{Context, Exit, embed};
+use crate::document::{TuningLimits, write_atomically};
+use crate::engines::{ModelSource, Precision};
+use crate::machine::{Source, detect};
+use crate::render;
+use crate::session::embed::EmbedPlan;
+use crate::session::random_seed;
+use crate::session::settings::{FILE_NAME, load_here, write_embed};
+use crate::session::tune::{TunePlan, runs_here, tune};
+use crate::simd::Tier;
+
+/// Search the settings that meet constraints
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    Embed(Box<EmbedArgs>),
+}
+
+/// Batch, threads, precision and order of texts for the most texts in a second within limits
+///
+/// Every setting is measured in turn on a corpus; those that are late or behind leave early. The choice goes to `[embed]` of
+/// perfkit.toml, which `embed` reads.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  perfkit tune embed --model ./all-MiniLM-L6-v2 --max-latency 20\n  perfkit tune embed --model ./all-MiniLM-L6-v2 --max-memory 300MB --min-cosine 0.999 --dry-run\n  perfkit tune embed --corpus texts.txt --batch 1,8,64 --threads 1,2 --svg front.svg"
+)]
+struct EmbedArgs {
+    /// builtin:NAME, a sentence-transformers folder, or a hub id such as org/name
+    #[arg(long, value_name = "MODEL", default_value = "builtin:minilm-l6", value_parser = embed::parse_model)]
+    model: ModelSource,
+    /// Milliseconds that 19 of 20 batches may take
+    #[arg(long, value_name = "MS", value_parser = parse_milliseconds)]
+    max_latency: Option<f64>,
+    /// Peak memory of the process, such as 500MB or 2GiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    max_memory: Option<u64>,
+    /// Cosine to f32 that no text of the corpus falls below
+    #[arg(long, value_name = "COSINE", value_parser = parse_cosine)]
+    min_cosine: Option<f64>,
+    /// Precisions to search [default: all that run here]
+    #[arg(long = "precision", value_name = "PRECISION", value_delimiter = ',', value_parser = embed::parse_precision)]
+    precisions: Vec<Precision>,
+    /// Sizes of batches to search
+    #[arg(long = "batch", value_name = "N", value_delimiter = ',', default_value = "1,4,16,64", value_parser = parse_batch)]
+    batches: Vec<NonZeroUsize>,
+    /// Counts of threads to search [default: 1, 2, 4, ... and all]
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = parse_threads)]
+    threads: Vec<NonZeroUsize>,
+    /// Take the texts from this file, one a line, instead of the corpus that ships
+    #[arg(long, value_name = "FILE")]
+    corpus: Option<PathBuf>,
+    /// The race between settings ends after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
+    time: f64,
+    /// No setting leaves early: each has so many rounds, however long that takes
+    #[arg(long, value_name = "ROUNDS", conflicts_with = "time", value_parser = clap::value_parser!(u16).range(1..))]
+    exhaustive: Option<u16>,
+    /// Draw throughput over latency to this SVG file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Draw it to this PNG file
+    #[arg(long, value_name = "FILE")]
+    png: Option<PathBuf>,
+    /// Do not write the choice to perfkit.toml
+    #[arg(long)]
+    dry_run: bool,
+}
+
+fn parse_cosine(text: &str) -> Result<f64, String> {
+    let wanted = || "a cosine from 0 to 1, such as 0.999".to_owned();
+    text.parse().ok().filter(|cosine| (0.0..=1.0).contains(cosine)).ok_or_else(wanted)
+}
+
+fn parse_batch(text: &str) -> Result<NonZeroUsize, String> {
+    let wanted = || "a number from 1 to 4096".to_owned();
+    text.parse().ok().filter(|count: &NonZeroUsize| count.get() <= 4096).ok_or_else(wanted)
+}
+
+fn parse_threads(text: &str) -> Result<NonZeroUsize, String> {
+    parse_batch(text)
+}
+
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    let wanted = || "seconds from 1 to 3600".to_owned();
+    text.parse().ok().filter(|seconds| (1.0..=3600.0).contains(seconds)).ok_or_else(wanted)
+}
+
+/// Runs the subcommand.
+pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit> {
+    let What::Embed(args) = &args.what;
+    context.warn_if_unoptimised();
+    let machine = detect(Source::Live);
+    let plan = args.plan(machine.limits.effective_cpus);
+    let stop = stop_on_interrupt();
+    let mut progress = Progress::new(context);
+    let answer = tune(&plan, &machine, &mut progress, &stop);
+    progress.finish();
+    let tuning = answer?;
+    let figure = render::figure::tuning(&tuning);
+    for (path, bytes) in [
+        (&args.svg, args.svg.as_ref().map(|_| figure.to_svg().map(String::into_bytes))),
+        (&args.png, args.png.as_ref().map(|_| figure.to_png())),
+    ] {
+        if let (Some(path), Some(bytes)) = (path, bytes) {
+            write_atomically(path, &bytes?).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+    }
+    if context.json {
+        writeln!(context.out, "{}", serde_json::to_string_pretty(&tuning)?)?;
+    } else {
+        let width = super::output::width();
+        write!(context.out, "{}", render::terminal::tuning(&tuning, context.color, width))?;
+    }
+    if tuning.interrupted {
+        return Ok(Exit::Interrupted);
+    }
+    let Some(choice) = &tuning.choice else {
+        context.note("no setting is shown to meet the limits: loosen one, or search other batches");
+        return Ok(Exit::Inconclusive);
+    };
+    if !args.dry_run && !cfg!(debug_assertions) {
+        let path = load_here()?.path.unwrap_or_else(|| PathBuf::from(FILE_NAME));
+        write_embed(&path, &choice.settings)?;
+        context.note(&format!("[embed] of {} has the choice now", path.display()));
+    }
+    Ok(Exit::Fine)
+}
+
+impl EmbedArgs {
+    fn plan(&self, effective: usize) -> TunePlan {
+        let precisions = if self.precisions.is_empty() {
+            Precision::all().filter(|precision| runs_here(*precision, None::<Tier>)).collect()
+        } else {
+            self.precisions.clone()
+        };
+        let embed = EmbedPlan {
+            precisions,
+            corpus: self.corpus.clone(),
+            seed: random_seed(),
+            ..EmbedPlan::new(self.model.clone())
+        };
+        TunePlan {
+            embed: embed.with_own_worker(),
+            batches: self.batches.clone(),
+            threads: if self.threads.is_empty() { usual_threads(effective) } else { self.threads.clone() },
+            limits: TuningLimits {
+                latency_seconds: self.max_latency,
+                memory_bytes: self.max_memory,
+                cosine_minimum: self.min_cosine,
+            },
+            seconds: self.time,
+            every_round: self.exhaustive.map(usize::from),
+        }
+    }
+}
+
+/// Powers of two below all, and all.
+fn usual_threads(effective: usize) -> Vec<NonZeroUsize> {
+    let powers = (0..usize::BITS).map(|power| 1_usize << power).take_while(|count| *count < effective);
+    powers.chain([effective.max(1)]).filter_map(NonZeroUsize::new).collect()
+}

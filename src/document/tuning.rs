@@ -1,0 +1,134 @@
+//! `perfkit.tuning/1`: which settings were tried, what each gave, and which one was chosen.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A search over the settings of `embed`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Tuning {
+    /// `perfkit.tuning/1`.
+    pub schema: String,
+    /// `perfkit 0.1.0`.
+    pub tool: String,
+    /// The model's name in case texts.
+    pub model: String,
+    /// The machine's fingerprint.
+    pub machine: String,
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// What was asked for.
+    pub limits: TuningLimits,
+    /// Every setting that was considered.
+    pub candidates: Vec<TuningCandidate>,
+    /// Peak memory by the size of a batch, a line for each precision.
+    pub memory: Vec<MemoryLine>,
+    /// The choice; none where no setting meets the limits.
+    pub choice: Option<TuningChoice>,
+    /// Seconds of measuring.
+    pub seconds: f64,
+    /// It was interrupted: the choice rests on less.
+    pub interrupted: bool,
+    /// What a reader must know.
+    pub notes: Vec<String>,
+}
+
+impl Tuning {
+    /// The schema that this version writes.
+    pub const SCHEMA: &'static str = "perfkit.tuning/1";
+}
+
+/// What a setting must meet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TuningLimits {
+    /// Seconds that 19 of 20 batches may take.
+    pub latency_seconds: Option<f64>,
+    /// Peak memory of the process.
+    pub memory_bytes: Option<u64>,
+    /// Cosine to single precision of the text that fares worst.
+    pub cosine_minimum: Option<f64>,
+}
+
+/// Settings of `embed`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EmbedSettings {
+    /// The precision's name.
+    pub precision: String,
+    /// Threads.
+    pub threads: usize,
+    /// Texts of a batch.
+    pub batch: usize,
+    /// Texts are put into batches with others of like length.
+    pub by_length: bool,
+}
+
+impl std::fmt::Display for EmbedSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { precision, threads, batch, by_length } = self;
+        let order = if *by_length { " by length" } else { "" };
+        write!(f, "{precision}, batch {batch}{order}, t{threads}")
+    }
+}
+
+/// One setting and what it gave.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TuningCandidate {
+    /// The setting.
+    pub settings: EmbedSettings,
+    /// Rounds that it took part in.
+    pub rounds: usize,
+    /// Texts of the corpus in a second, the median round; null where it was not measured.
+    pub texts_per_second: Option<f64>,
+    /// Of its batches the time that 19 of 20 do not exceed.
+    pub latency_seconds: Option<f64>,
+    /// Batches behind that.
+    pub batches: usize,
+    /// Peak memory by the line of its precision.
+    pub memory_bytes: Option<f64>,
+    /// Smallest cosine to single precision over the texts compared.
+    pub cosine_minimum: Option<f64>,
+    /// Why it left the search before its end; null where it stayed.
+    pub dropped: Option<String>,
+    /// It meets the limits, as far as it was measured.
+    pub meets_limits: bool,
+    /// No other that meets the limits is as good in everything and better in something.
+    pub on_front: bool,
+}
+
+/// Peak memory of a fresh process as a line over the size of the batch.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MemoryLine {
+    /// The precision's name.
+    pub precision: String,
+    /// Bytes without a text.
+    pub base_bytes: f64,
+    /// Bytes for every text of a batch.
+    pub bytes_per_text: f64,
+    /// The largest difference between the line and a measured point.
+    pub error_bytes: f64,
+    /// What was measured.
+    pub points: Vec<MemoryPoint>,
+}
+
+/// The peak of one process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MemoryPoint {
+    /// Texts of its batch.
+    pub batch: usize,
+    /// Its peak resident size.
+    pub bytes: u64,
+}
+
+/// The setting that was chosen.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TuningChoice {
+    /// The setting.
+    pub settings: EmbedSettings,
+    /// Settings that were shown to be slower, by the margin or far.
+    pub shown_slower: usize,
+    /// Settings that were shown to be as fast within the margin.
+    pub shown_equivalent: usize,
+    /// Settings that could not be told apart from it in the time given.
+    pub undecided: usize,
+    /// The margin, as a share of the time.
+    pub margin: f64,
+}
