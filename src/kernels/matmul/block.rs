@@ -32,6 +32,21 @@ impl Operand for Packed<'_> {
     }
 }
 
+/// Panels of so many rows each, one after the other.
+#[derive(Clone, Copy)]
+pub(super) struct PanelsOf<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) depth: usize,
+}
+
+impl Operand for PanelsOf<'_> {
+    #[inline(always)]
+    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Panel {
+        let width = VECTORS * S::LANES;
+        PackedPanel(&self.values[(panel * self.depth + from) * width..][..depth * width])
+    }
+}
+
 struct PackedPanel<'a>(&'a [f32]);
 
 impl Panel for PackedPanel<'_> {
