@@ -47,9 +47,54 @@ impl Operand for PanelsOf<'_> {
     }
 }
 
-struct PackedPanel<'a>(&'a [f32]);
+/// An operand of a product whose C is near: in a cache, as the last step left it.
+#[derive(Clone, Copy)]
+pub(super) struct Near<B>(pub(super) B);
 
-impl Panel for PackedPanel<'_> {
+struct NearPanel<P>(P);
+
+impl<B: Operand> Operand for Near<B> {
+    #[inline(always)]
+    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Panel {
+        NearPanel(self.0.panel::<S>(panel, from, depth))
+    }
+}
+
+impl<P: Panel> Panel for NearPanel<P> {
+    const ENDS_EARLY: bool = P::ENDS_EARLY;
+    const FETCHES_C: bool = false;
+
+    #[inline(always)]
+    fn depth<S: Simd>(&self) -> usize {
+        self.0.depth::<S>()
+    }
+    #[inline(always)]
+    fn next<S: Simd, const WIDE: usize>(&mut self, simd: S) -> Option<[S::F32; WIDE]> {
+        self.0.next(simd)
+    }
+    #[inline(always)]
+    fn next_padded<S: Simd, const WIDE: usize>(&mut self, simd: S) -> [S::F32; WIDE] {
+        self.0.next_padded(simd)
+    }
+}
+
+/// A type that packed weights are kept in.
+pub(super) trait Weight: Copy {
+    /// The first vector of `from`, in single precision.
+    fn load<S: Simd>(simd: S, from: &[Self]) -> S::F32;
+}
+
+impl Weight for f32 {
+    #[inline(always)]
+    fn load<S: Simd>(simd: S, from: &[Self]) -> S::F32 {
+        simd.load(from)
+    }
+}
+
+/// A block of the depth of a packed panel: rows as wide as a tile.
+pub(super) struct PackedPanel<'a, T>(pub(super) &'a [T]);
+
+impl<T: Weight> Panel for PackedPanel<'_, T> {
     const ENDS_EARLY: bool = false;
 
     #[inline(always)]
@@ -60,7 +105,11 @@ impl Panel for PackedPanel<'_> {
     fn next<S: Simd, const WIDE: usize>(&mut self, simd: S) -> Option<[S::F32; WIDE]> {
         let (row, rest) = self.0.split_at_checked(VECTORS * S::LANES)?;
         self.0 = rest;
-        Some(load_whole(simd, row))
+        let mut vectors = [simd.zero(); WIDE];
+        for (i, vector) in vectors.iter_mut().enumerate() {
+            *vector = T::load(simd, &row[i * S::LANES..]);
+        }
+        Some(vectors)
     }
     #[inline(always)]
     fn next_padded<S: Simd, const WIDE: usize>(&mut self, simd: S) -> [S::F32; WIDE] {
