@@ -24,7 +24,8 @@ const EXP_REDUCED: [f32; 6] = [1.0, 1.0, 0.499_992_28, 0.166_671_16, 0.041_890_5
 const POWER: [f32; 6] =
     [0.707_106_7, 0.490_133_23, 0.169_814_24, 0.039_475_173, 0.006_356_418_6, 0.001_327_648_8];
 /// [`POWER`] times the square root of two: `2^f` on `0..=1`.
-const POWER_FROM_ONE: [f32; 6] = [0.999_999_9, 0.693_153_1, 0.240_153_6, 0.055_826_326, 0.008_989_333, 0.001_877_579];
+const POWER_FROM_ONE: [f32; 6] =
+    [0.999_999_9, 0.693_153_1, 0.240_153_6, 0.055_826_326, 0.008_989_333, 0.001_877_579];
 /// Adding and subtracting it rounds to a multiple of 1/32, whose number is then the lowest bits of the sum.
 const ROUND_TO_32NDS: f32 = 393_216.0;
 /// `2^(i / 32)`.

@@ -9,6 +9,7 @@
 //! The formulas are held exactly to implementations that count every operation they do (`counted`).
 
 mod models;
+mod outcome;
 mod profiles;
 mod roofs;
 
@@ -18,6 +19,7 @@ mod counted;
 mod tests;
 
 pub use models::{Attention, Dot, Encoder, Items, Matmul, Mol};
+pub use outcome::{Analytic, CountedPart, CountedWork, Form, MachineOutlook, Model, Unknown};
 pub use profiles::{PROFILES, Peak, Profile, profile};
 pub use roofs::{Bound, Outlook, Roofs, smallest_batch};
 

@@ -42,10 +42,7 @@ impl Dot {
         let bytes = self.precision.bytes();
         let moved = (n * d + b * d) * bytes + out(b, n, self.top);
         Work {
-            title: format!(
-                "dot product of width {}, batch {}, {} items",
-                self.width, self.batch, self.items
-            ),
+            title: format!("dot product of width {}, batch {}, {} items", self.width, self.batch, self.items),
             precision: self.precision,
             parts: vec![Part::matrix("dot products", 2.0 * b * n * d)],
             core_bytes: moved,
@@ -165,10 +162,7 @@ impl Mol {
         };
         let weights = 2.0 * width * hidden + hidden * components + width * h + h * p;
         let parts = vec![
-            Part::matrix(
-                "query projection",
-                b * (4.0 * width * hidden + 2.0 * hidden * components),
-            ),
+            Part::matrix("query projection", b * (4.0 * width * hidden + 2.0 * hidden * components)),
             Part::matrix("query gate", b * (2.0 * width * h + 2.0 * h * p)),
         ];
         (parts, (b * width + weights) * bytes)

@@ -78,8 +78,10 @@ impl Roofs {
             source: "measured ceilings".to_owned(),
             flops_per_second: best(&|c| c.kind == CeilingKind::Compute && c.what == name)
                 .ok_or_else(|| format!("no {name} peak was measured")),
-            bytes_per_second: best(&|c| c.kind == CeilingKind::Bandwidth && c.level.as_deref() == Some("dram") && c.what == "read")
-                .ok_or_else(|| "no memory bandwidth was measured".to_owned()),
+            bytes_per_second: best(&|c| {
+                c.kind == CeilingKind::Bandwidth && c.level.as_deref() == Some("dram") && c.what == "read"
+            })
+            .ok_or_else(|| "no memory bandwidth was measured".to_owned()),
         }
     }
 

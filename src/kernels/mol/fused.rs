@@ -124,7 +124,8 @@ impl Fused {
             turned.bias[row] = network.bias[logit(row)] * -LOG2_E;
         }
         let items = Panels::pack(extents, items, width);
-        let scratch = AlignedBuffer::zeroed((p + units + rows + 3) * QUERIES_AT_ONCE * width + QUERIES_AT_ONCE * rows);
+        let scratch =
+            AlignedBuffer::zeroed((p + units + rows + 3) * QUERIES_AT_ONCE * width + QUERIES_AT_ONCE * rows);
         Ok(Self { extents, tier, network: turned, items, scratch })
     }
 
@@ -198,7 +199,9 @@ impl<T: FnMut(usize, usize, &[f32])> SimdOp for Score<'_, T> {
         let (p, width) = (extents.logits(), items.width);
         let (rows, units) = (grouped(p), grouped(extents.hidden));
         let panels = items.components.chunks_exact(extents.item_width() * width);
-        for (panel, (components, item_gates)) in panels.zip(items.gates.chunks_exact(rows * width)).enumerate() {
+        for (panel, (components, item_gates)) in
+            panels.zip(items.gates.chunks_exact(rows * width)).enumerate()
+        {
             let (first_item, count) = (panel * width, width.min(items.count - panel * width));
             let some = queries.components.chunks(QUERIES_AT_ONCE * extents.query_width());
             for (block, (q, gates_of)) in some.zip(queries.gates.chunks(QUERIES_AT_ONCE * p)).enumerate() {
@@ -209,14 +212,16 @@ impl<T: FnMut(usize, usize, &[f32])> SimdOp for Score<'_, T> {
                 let (gates, rest) = rest.split_at_mut(rows * columns);
                 let (query_gates, rest) = rest.split_at_mut(rows * several);
                 // Panel by panel a query: what is a row of all components to this product is a panel to the next.
-                let shape = [several * extents.query_components, extents.width, extents.item_components * width];
+                let shape =
+                    [several * extents.query_components, extents.width, extents.item_components * width];
                 multiply_within(s, q, shape, Right::Panels(components), logits);
                 multiply_within(s, &network.into_hidden, [units, p, columns], Right::Panels(logits), hidden);
                 logistic_rows(s, hidden, &network.hidden_bias, columns);
                 let right = if several == 1 { Right::Panels(hidden) } else { Right::Rows(hidden) };
                 multiply_within(s, &network.out_of_hidden, [rows, units, columns], right, gates);
                 order_gates(extents, gates_of, query_gates);
-                let gate = Gates { of_queries: query_gates, of_items: item_gates, bias: &network.bias, width };
+                let gate =
+                    Gates { of_queries: query_gates, of_items: item_gates, bias: &network.bias, width };
                 let (least, rest) = rest.split_at_mut(columns);
                 gate.in_place(s, gates, least);
                 let (sums, scores) = rest.split_at_mut(columns);
@@ -335,7 +340,8 @@ impl Gates<'_> {
     fn in_place<S: Simd>(&self, s: S, gates: &mut [f32], least: &mut [f32]) {
         let (width, columns) = (self.width, least.len());
         least.fill(0.0);
-        let groups = gates.chunks_exact_mut(TOGETHER * columns).zip(self.of_items.chunks_exact(TOGETHER * width));
+        let groups =
+            gates.chunks_exact_mut(TOGETHER * columns).zip(self.of_items.chunks_exact(TOGETHER * width));
         let biases = self.bias.as_chunks::<TOGETHER>().0;
         for (group, ((gates, items), bias)) in groups.zip(biases).enumerate() {
             let mut gates = RowsMut::<TOGETHER>::new(gates, columns, columns);
@@ -344,8 +350,10 @@ impl Gates<'_> {
                 let Some(q) = q.first_chunk::<TOGETHER>() else { continue };
                 for at in (0..width).step_by(PANEL_VECTORS * S::LANES) {
                     let lane = query * width + at;
-                    let mut y =
-                        [load_four(s, &mut gates, lane, bias), load_four(s, &mut gates, lane + S::LANES, bias)];
+                    let mut y = [
+                        load_four(s, &mut gates, lane, bias),
+                        load_four(s, &mut gates, lane + S::LANES, bias),
+                    ];
                     for (row, &q) in q.iter().enumerate() {
                         let items = &items[row * width + at..][..PANEL_VECTORS * S::LANES];
                         y[0][row] = s.mul_add(s.splat(q), s.load(items), y[0][row]);

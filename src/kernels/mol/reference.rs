@@ -2,24 +2,33 @@
 
 use super::{Extents, Network, Side, TEMPERATURE, check};
 
-/// The scores of every query with every item, a row a query, in double precision.
+/// The scores of every query with every item, a row a query, in double precision; `between` is what the logits and the
+/// hidden units become on their way into the network's products.
 ///
 /// # Panics
 /// When a slice is not of the extents.
 #[must_use]
-pub fn reference_scores(extents: Extents, network: &Network<'_>, queries: Side<'_>, items: Side<'_>) -> Vec<f64> {
+pub fn reference_scores(
+    extents: Extents,
+    network: &Network<'_>,
+    queries: Side<'_>,
+    items: Side<'_>,
+    between: fn(f64) -> f64,
+) -> Vec<f64> {
     check(extents, network);
     let (p, h) = (extents.logits(), extents.hidden);
     let count = items.count(extents.item_width(), p);
     let mut scores = Vec::with_capacity(queries.count(extents.query_width(), p) * count);
     let (mut logits, mut hidden, mut gates) = (vec![0.0; p], vec![0.0; h], vec![0.0; p]);
+    let mut inputs = vec![0.0; p];
     each_pair(extents, queries, items, |query, item| {
         for (logit, (x, q)) in logits.iter_mut().zip(components(extents, query.0, item.0)) {
             let dot: f64 = x.iter().zip(q).map(|(&x, &q)| f64::from(x) * f64::from(q)).sum();
             *logit = dot / f64::from(TEMPERATURE);
         }
-        layer(&logits, network.into_hidden, network.hidden_bias, &mut hidden);
-        hidden.iter_mut().for_each(|x| *x /= 1.0 + (-*x).exp());
+        inputs.iter_mut().zip(&logits).for_each(|(input, &logit)| *input = between(logit));
+        layer(&inputs, network.into_hidden, network.hidden_bias, &mut hidden);
+        hidden.iter_mut().for_each(|x| *x = between(*x / (1.0 + (-*x).exp())));
         layer(&hidden, network.out_of_hidden, network.bias, &mut gates);
         for ((gate, &q), &x) in gates.iter_mut().zip(query.1).zip(item.1) {
             let z = f64::from(q) * f64::from(x) + *gate;

@@ -171,7 +171,8 @@ impl Staged {
         let left = as_left(*tier, self.precision, hidden, narrow)?;
         multiply(left, pairs, &self.out_of_hidden, Some(&self.bias), gates);
         let item_gates = &self.item_gates[items.start * p..items.end * p];
-        for (query, gates) in query_gates.chunks_exact(p).zip(gates.chunks_exact_mut(item_gates.len().max(1))) {
+        for (query, gates) in query_gates.chunks_exact(p).zip(gates.chunks_exact_mut(item_gates.len().max(1)))
+        {
             dispatch(*tier, AddProducts { query, items: item_gates, gates })?;
         }
         activation::silu_in_place(*tier, gates)?;

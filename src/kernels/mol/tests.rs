@@ -48,7 +48,7 @@ impl Model {
     }
 
     fn reference(&self) -> Vec<f64> {
-        reference_scores(self.extents, &self.network(), self.queries(), self.items())
+        reference_scores(self.extents, &self.network(), self.queries(), self.items(), |x| x)
     }
 }
 

@@ -3,6 +3,7 @@
 //! A [`Page`] has a headline and sections; a section has blocks. What is decided here (which facts, which columns, which
 //! words) is the same in a terminal, in Markdown and in HTML; how it looks is the writer's.
 
+mod analytic;
 mod ceilings;
 pub(super) mod compared;
 mod condition;
@@ -23,6 +24,7 @@ use crate::analysis::compare::ComparisonReport;
 use crate::analysis::recommend::Recommendation;
 use crate::document::{Document, Machine, Selftest};
 
+pub use analytic::analytic_page;
 pub use compared::page as comparison_page;
 pub use side_by_side::side_by_side;
 
