@@ -5,11 +5,11 @@ use super::prepared::{FloatWork, Tolerance};
 use super::similarity::TopWork;
 use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, own_tier};
 use crate::document::{Case, Cost, Machine, Shape};
-use crate::kernels::matmul::Bf16Method;
+use crate::kernels::matmul::{self, Bf16Method, Layout, PackedMatrix};
 use crate::kernels::mol::{
     EVERY_PAIR, Extents, Fused, Network, Precision, Side, Staged, TEMPERATURE, plain_scores, reference_scores,
 };
-use crate::kernels::similarity::{Best, Hit, plain_top};
+use crate::kernels::similarity::{self, Best, F32, Hit, Measure, plain_top};
 use crate::simd::{Tier, bf16_to_f32, f32_to_bf16};
 use crate::tensor::AlignedBuffer;
 use crate::workload::Workload;
@@ -27,6 +27,7 @@ pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
         answer: Answer::Best,
     },
     &ScoreBf16,
+    &Dot,
 ];
 
 const FORMULA: &str = "BxNxPQxPXxDxH, P = PQ PX: B N (2 P D + 4 P H + 5 H + 14 P) flops, and B N (H + 2 P) exponentials that no \
@@ -74,6 +75,69 @@ struct Score {
 
 /// With bfloat16 operands of every product.
 struct ScoreBf16;
+
+/// What a mixture of logits stands beside: one dot product a pair, of an embedding.
+struct Dot;
+
+impl Benchmark for Dot {
+    fn id(&self) -> &str {
+        "mol/dot-f32"
+    }
+    fn card(&self) -> Card {
+        Card {
+            about: "dot product of every query with every item, for comparison",
+            formula: "BxNxD: 2 B N D flops; reads 4 (B + N) D bytes, writes 4 B N",
+            implementations: const {
+                &[
+                    Implementation::plain("the ordinary loop"),
+                    Implementation::vector(
+                        "packed",
+                        "a matrix product with the items packed before the clock",
+                    ),
+                ]
+            },
+        }
+    }
+    fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
+        let mut shapes = vec![[8, 128, 64]];
+        if extensiveness >= Extensiveness::Default {
+            shapes.extend([[1, 1000, 64], [32, 1000, 64]]);
+        }
+        if extensiveness == Extensiveness::Full {
+            shapes.extend([[32, 10_000, 64], [128, 1000, 64]]);
+        }
+        shapes.iter().map(|shape| Shape::new(shape)).collect()
+    }
+    #[expect(clippy::cast_precision_loss, reason = "counts are below 2^36")]
+    fn cost(&self, shape: &Shape) -> Option<Cost> {
+        let [b, n, d] = inputs::counts(shape)?.map(|x: usize| x as f64);
+        Some(Cost { flops: 2.0 * b * n * d, ..Cost::streamed(4.0 * (b + n) * d, 4.0 * b * n) })
+    }
+
+    fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {
+        let [b, n, d] = inputs::fitting_counts(&case.shape, &resources.machine, |[b, n, d]| {
+            8 * (b + n) * d + 16 * b * n
+        })?;
+        let tier = inputs::tier(case)?;
+        let (queries, items) =
+            (inputs::floats(b * d, resources.seed), inputs::floats(n * d, resources.seed ^ 1));
+        let reference = similarity::reference_pairs::<F32>(Measure::Dot, &queries, &items, d);
+        let tolerance = Tolerance::of_sum(d);
+        Ok(match &*case.implementation {
+            "plain" => Box::new(FloatWork::new(reference, tolerance, move |out| {
+                similarity::plain_pairs::<F32>(Measure::Dot, &queries, &items, d, out);
+            })),
+            "packed" => {
+                let packed = PackedMatrix::pack(tier, &items, d, n, Layout::NxK)?;
+                let team = resources.team.clone();
+                Box::new(FloatWork::new(reference, tolerance, move |out| {
+                    matmul::gemm(&team, &queries, b, &packed, None, out);
+                }))
+            }
+            _ => return Err(inputs::no_such_implementation(case)),
+        })
+    }
+}
 
 /// The sizes of a case.
 #[derive(Clone, Copy)]

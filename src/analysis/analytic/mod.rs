@@ -8,6 +8,7 @@
 //!
 //! The formulas are held exactly to implementations that count every operation they do (`counted`).
 
+mod measured;
 mod models;
 mod outcome;
 mod profiles;
@@ -18,6 +19,7 @@ mod counted;
 #[cfg(test)]
 mod tests;
 
+pub use measured::{Prediction, median_error, predictions};
 pub use models::{Attention, Dot, Encoder, Items, Matmul, Mol};
 pub use outcome::{Analytic, CountedPart, CountedWork, Form, MachineOutlook, Model, Unknown};
 pub use profiles::{PROFILES, Peak, Profile, profile};

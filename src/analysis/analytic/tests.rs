@@ -239,3 +239,54 @@ fn fusion_never_adds_memory_traffic() {
         assert!(Fusion::ALL.iter().all(|&fusion| work(fusion).core_bytes >= work(fusion).dram_bytes));
     }
 }
+
+mod measured {
+    use super::*;
+    use crate::analysis::fixtures::{cost, document, measured, peak};
+
+    /// Ceilings of round numbers, and a fused case of 256 pairs that takes so long.
+    fn run(exponentials: bool, seconds: f64) -> crate::document::Document {
+        let case = "mol/score-f32/fused@avx512/8x32x8x8x32x128/t1";
+        let mut all = vec![
+            peak("peak/fma-f32/chains@avx512/1x4096/t1", 100e9),
+            measured(case, seconds, cost(1e6, 1e5, 0.1, 1e5)),
+            measured("mol/score-f32/eager@avx512/8x32x8x8x32x128/t1", 1.0, cost(1e6, 1e5, 0.1, 1e5)),
+        ];
+        if exponentials {
+            all.push(peak("peak/exp-f32/chains@avx512/1x4096/t1", 10e9));
+        }
+        document(all)
+    }
+
+    #[test]
+    fn a_time_is_predicted_from_the_runs_own_ceilings() {
+        // 256 pairs of 36,864 operations at 100 G, 1,536 at half of that, and 256 exponentials at 10 G.
+        let want = 256.0 * (368.64e-9 + 30.72e-9 + 25.6e-9);
+        let predictions = predictions(&run(true, 2.0 * want));
+        assert_eq!(predictions.len(), 1, "the eager form is the memory's");
+        let got = *predictions[0].predicted_seconds.as_ref().unwrap();
+        assert!((got / want - 1.0).abs() < 0.01, "{got} for {want}");
+        let error = median_error(&predictions).unwrap();
+        assert!((error - 0.5).abs() < 0.01, "{error}");
+    }
+
+    #[test]
+    fn without_a_ceiling_nothing_is_predicted_and_the_reason_stands_there() {
+        let predictions = predictions(&run(false, 1.0));
+        let why = predictions[0].predicted_seconds.as_ref().unwrap_err();
+        assert!(why.contains("f32 exp"), "{why}");
+        assert_eq!(median_error(&predictions), None);
+    }
+
+    #[test]
+    fn a_documents_ceilings_are_roofs() {
+        let mut document = run(true, 1.0);
+        let read = crate::analysis::fixtures::bandwidth("memory/read-dram-u8/stream@avx512/1x268435456/t1", 20e9);
+        document.outcomes.push(crate::document::Outcome::Measured(Box::new(read)));
+        let roofs = Roofs::measured(&document, Precision::F32);
+        let ridge = roofs.ridge().unwrap();
+        assert!((ridge - 5.0).abs() < 0.05, "{ridge}");
+        let why = Roofs::measured(&document, Precision::Bf16).ridge().unwrap_err();
+        assert_eq!(why, "no bf16 peak was measured");
+    }
+}

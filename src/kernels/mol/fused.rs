@@ -348,24 +348,22 @@ impl Gates<'_> {
             for (query, least) in least.chunks_exact_mut(width).enumerate() {
                 let q = &self.of_queries[query * self.bias.len() + group * TOGETHER..];
                 let Some(q) = q.first_chunk::<TOGETHER>() else { continue };
-                for at in (0..width).step_by(PANEL_VECTORS * S::LANES) {
-                    let lane = query * width + at;
-                    let mut y = [
-                        load_four(s, &mut gates, lane, bias),
-                        load_four(s, &mut gates, lane + S::LANES, bias),
-                    ];
-                    for (row, &q) in q.iter().enumerate() {
-                        let items = &items[row * width + at..][..PANEL_VECTORS * S::LANES];
-                        y[0][row] = s.mul_add(s.splat(q), s.load(items), y[0][row]);
-                        y[1][row] = s.mul_add(s.splat(q), s.load(&items[S::LANES..]), y[1][row]);
-                    }
-                    let weights = logistic(s, y);
-                    for (vector, four) in weights.into_iter().enumerate() {
-                        store_four(s, four, &mut gates, lane + vector * S::LANES);
-                        let [a, b, c, d] = four;
-                        let least = &mut least[at + vector * S::LANES..];
-                        s.store(s.min(s.min(s.min(a, b), s.min(c, d)), s.load(least)), least);
-                    }
+                // A panel's row is as many vectors as are computed side by side.
+                let lane = query * width;
+                let mut y =
+                    [load_four(s, &mut gates, lane, bias), load_four(s, &mut gates, lane + S::LANES, bias)];
+                for ((row, &q), items) in
+                    q.iter().enumerate().zip(items.chunks_exact(PANEL_VECTORS * S::LANES))
+                {
+                    y[0][row] = s.mul_add(s.splat(q), s.load(items), y[0][row]);
+                    y[1][row] = s.mul_add(s.splat(q), s.load(&items[S::LANES..]), y[1][row]);
+                }
+                let [low, high] = logistic(s, y);
+                store_four(s, low, &mut gates, lane);
+                store_four(s, high, &mut gates, lane + S::LANES);
+                for (four, least) in [low, high].into_iter().zip(least.chunks_exact_mut(S::LANES)) {
+                    let [a, b, c, d] = four;
+                    s.store(s.min(s.min(s.min(a, b), s.min(c, d)), s.load(least)), least);
                 }
             }
         }
@@ -387,32 +385,34 @@ fn weigh<S: Simd>(
     sums.fill(0.0);
     scores.fill(0.0);
     let p = logits.len() / columns;
-    for first in (0..p).step_by(TOGETHER) {
-        let rows = first..p.min(first + TOGETHER);
-        for (query, logits) in logits.chunks_exact(p * width).enumerate() {
-            for at in (0..width).step_by(S::LANES) {
-                let lane = query * width + at;
-                let least = s.load(&least[lane..]);
-                let (mut sum, mut score) = (s.load(&sums[lane..]), s.load(&scores[lane..]));
-                // As many as there are nearly always, in a loop that the compiler unrolls.
-                if rows.len() == TOGETHER {
-                    for row in 0..TOGETHER {
-                        let row = first + row;
-                        let share = share(s, least, s.load(&gates[row * columns + lane..]));
-                        sum = s.add(sum, share);
-                        score = s.mul_add(share, s.load(&logits[row * width + at..]), score);
-                    }
-                } else {
-                    for row in rows.clone() {
-                        let share = share(s, least, s.load(&gates[row * columns + lane..]));
-                        sum = s.add(sum, share);
-                        score = s.mul_add(share, s.load(&logits[row * width + at..]), score);
-                    }
+    let lanes = least.chunks_exact(S::LANES).zip(sums.chunks_exact_mut(S::LANES));
+    for ((vector, (least, sums)), scores) in lanes.enumerate().zip(scores.chunks_exact_mut(S::LANES)) {
+        let (query, at) = (vector / PANEL_VECTORS, vector % PANEL_VECTORS * S::LANES);
+        let least = s.load(least);
+        let mut sum = [s.zero(); TOGETHER];
+        let mut score = [s.zero(); TOGETHER];
+        let rows = gates
+            .chunks(TOGETHER * columns)
+            .zip(logits[query * p * width..][..p * width].chunks(TOGETHER * width));
+        for (gates, logits) in rows {
+            let gates = &gates[vector * S::LANES..];
+            let logits = &logits[at..];
+            if logits.len() > (TOGETHER - 1) * width {
+                for row in 0..TOGETHER {
+                    let share = share(s, least, s.load(&gates[row * columns..]));
+                    sum[row] = s.add(sum[row], share);
+                    score[row] = s.mul_add(share, s.load(&logits[row * width..]), score[row]);
                 }
-                s.store(sum, &mut sums[lane..]);
-                s.store(score, &mut scores[lane..]);
+            } else {
+                for (row, logits) in logits.chunks(width).enumerate() {
+                    let share = share(s, least, s.load(&gates[row * columns..]));
+                    sum[0] = s.add(sum[0], share);
+                    score[0] = s.mul_add(share, s.load(logits), score[0]);
+                }
             }
         }
+        s.store(s.add(s.add(sum[0], sum[1]), s.add(sum[2], sum[3])), sums);
+        s.store(s.add(s.add(score[0], score[1]), s.add(score[2], score[3])), scores);
     }
     for (score, sum) in scores.chunks_exact_mut(S::LANES).zip(sums.chunks_exact(S::LANES)) {
         s.store(s.div(s.load(score), s.load(sum)), score);

@@ -12,6 +12,7 @@ mod kernel;
 mod machine;
 mod peers;
 mod pipeline;
+mod predicted;
 pub(super) mod sentences;
 mod side_by_side;
 mod summary;
@@ -242,6 +243,7 @@ pub fn page(document: &Document, extras: &Extras<'_>) -> Page {
         judged::budgets(extras.budgets),
         kernel::roofline(&facts),
         kernel::kernels(&facts),
+        predicted::predicted(document),
         peers::peers(document),
         pipeline::pipeline(&facts),
         ceilings::ceilings(&facts),
@@ -281,6 +283,12 @@ pub fn ceilings_section(document: &Document) -> Option<Section> {
 #[must_use]
 pub fn kernels_section(document: &Document) -> Option<Section> {
     kernel::kernels(&Facts::of(document))
+}
+
+/// Predicted beside measured; nothing where nothing that can be predicted was measured.
+#[must_use]
+pub fn predicted_section(document: &Document) -> Option<Section> {
+    predicted::predicted(document)
 }
 
 /// The section about the libraries of others; nothing where none was measured.
