@@ -143,7 +143,10 @@ fn the_published_table_is_reproduced() {
             near(mol(batch, Fusion::Full).intensity().unwrap(), fused, "fused");
             near(dot(batch).intensity().unwrap(), dots, "dot product");
             // It hardly grows with the batch: what every step moves is a pair's own.
-            assert!(mol(batch, Fusion::Eager).intensity().unwrap() < 1.05 * row.eager, "eager, batch {batch}");
+            assert!(
+                mol(batch, Fusion::Eager).intensity().unwrap() < 1.05 * row.eager,
+                "eager, batch {batch}"
+            );
         }
         near(mol(32, Fusion::Eager).intensity().unwrap(), row.eager, "eager");
         near(mol(32, Fusion::Epilogue).intensity().unwrap(), row.dots_materialised, "dots materialised");
@@ -283,7 +286,8 @@ mod measured {
     #[test]
     fn a_documents_ceilings_are_roofs() {
         let mut document = run(true, 1.0);
-        let read = crate::analysis::fixtures::bandwidth("memory/read-dram-u8/stream@avx512/1x268435456/t1", 20e9);
+        let read =
+            crate::analysis::fixtures::bandwidth("memory/read-dram-u8/stream@avx512/1x268435456/t1", 20e9);
         document.outcomes.push(crate::document::Outcome::Measured(Box::new(read)));
         let roofs = Roofs::measured(&document, Precision::F32);
         let ridge = roofs.ridge().unwrap();
