@@ -7,6 +7,7 @@ use crate::simd::{Simd, Tier, TierUnavailable, dispatch, f16_to_f32, f32_to_f16}
 use crate::sys::Team;
 use crate::tensor::AlignedBuffer;
 
+use super::ahead::Ahead;
 use super::block::{Block, Operand, PackedPanel, Weight};
 use super::tile::Panel;
 use super::{Layout, OverTeam, PackedMatrix};
@@ -98,10 +99,11 @@ struct Halves<'a>(&'a PackedF16);
 
 impl Operand for Halves<'_> {
     #[inline(always)]
-    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Panel {
+    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize, ahead: Ahead) -> impl Panel {
         let Self(matrix) = self;
         let first = (panel * matrix.k + from) * matrix.width;
-        PackedPanel(&matrix.values[first..][..depth * matrix.width])
+        let values = &matrix.values[first..][..depth * matrix.width];
+        PackedPanel::new(values, ahead.elements(matrix.width))
     }
 }
 
