@@ -44,9 +44,10 @@ pub(super) struct PanelsOf<'a> {
 
 impl Operand for PanelsOf<'_> {
     #[inline(always)]
-    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Panel {
+    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize, _: Ahead) -> impl Panel {
+        // The last step left it near: nothing is asked for.
         let width = VECTORS * S::LANES;
-        PackedPanel(&self.values[(panel * self.depth + from) * width..][..depth * width])
+        PackedPanel::new(&self.values[(panel * self.depth + from) * width..][..depth * width], (0, 0))
     }
 }
 
@@ -58,8 +59,8 @@ struct NearPanel<P>(P);
 
 impl<B: Operand> Operand for Near<B> {
     #[inline(always)]
-    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Panel {
-        NearPanel(self.0.panel::<S>(panel, from, depth))
+    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize, ahead: Ahead) -> impl Panel {
+        NearPanel(self.0.panel::<S>(panel, from, depth, ahead))
     }
 }
 
