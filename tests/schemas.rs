@@ -1,5 +1,6 @@
 //! The JSON Schemas under `schemas/` are what the types say.
 
+use perfkit::analysis::analytic::Analytic;
 use perfkit::analysis::history::History;
 use perfkit::document::{
     Baseline, Document, Machine, MachineComparison, SamplesDocument, Selftest, Trace, Tuning, schema_of,
@@ -21,6 +22,7 @@ fn the_committed_schemas_are_those_of_the_types() {
         ("history", schema_of::<History>()),
         ("comparison", schema_of::<ComparisonDocument>()),
         ("selftest", schema_of::<Selftest>()),
+        ("analytic", schema_of::<Analytic>()),
         ("trace", schema_of::<Trace>()),
         ("tuning", schema_of::<Tuning>()),
     ] {

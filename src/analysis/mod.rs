@@ -1,5 +1,6 @@
 //! Pure functions over documents: what the facts mean.
 
+pub mod analytic;
 pub mod budget;
 pub mod causes;
 pub mod changepoint;

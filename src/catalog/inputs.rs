@@ -59,14 +59,19 @@ pub(super) fn fitting_counts<const N: usize>(
     let Some(counts) = counts(shape) else {
         return Err(PrepareError::Failed(format!("{shape} is not a shape of {N} counts above zero")));
     };
-    let needed = bytes(counts);
+    fits(shape, machine, bytes(counts))?;
+    Ok(counts)
+}
+
+/// Whether this machine holds so many bytes.
+pub(super) fn fits(shape: &Shape, machine: &Machine, needed: usize) -> Result<(), PrepareError> {
     let limits = [machine.limits.memory_limit_bytes, machine.memory.total_bytes];
     let held = limits.into_iter().flatten().min();
     match held.filter(|&held| needed as u64 > held) {
         Some(held) => Err(PrepareError::Unavailable(format!(
             "{shape} needs {needed} bytes, more than the {held} of this machine or its limit"
         ))),
-        None => Ok(counts),
+        None => Ok(()),
     }
 }
 

@@ -21,6 +21,7 @@ mod kinds;
 mod latency;
 mod matmul;
 mod memory;
+mod mol;
 mod norm;
 mod normalize;
 mod peak;
@@ -79,6 +80,11 @@ pub static FAMILIES: &[Family] = &[
         name: "attention",
         about: "every token's view of the others",
         benchmarks: attention::BENCHMARKS,
+    },
+    Family {
+        name: "mol",
+        about: "mixture of logits: similarity by many small products and a network",
+        benchmarks: mol::BENCHMARKS,
     },
     Family { name: "embed", about: "a whole model: text in, embedding out", benchmarks: embed::BENCHMARKS },
 ];

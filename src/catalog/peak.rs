@@ -5,7 +5,7 @@ mod kernels;
 use std::hint::black_box;
 use std::sync::Mutex;
 
-use self::kernels::{CountBits, DotBf16, DotU8S8, FmaF32, FmaF64, RepeatF32, RepeatF64};
+use self::kernels::{CountBits, DotBf16, DotU8S8, ExpF32, FmaF32, FmaF64, RepeatF32, RepeatF64};
 use super::inputs::counts_below;
 use super::kinds::Kinds;
 use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading};
@@ -67,6 +67,14 @@ pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
         least: Extensiveness::Full,
         implementations: &[chains(TIERS)],
         prepare: prepare::<f64, RepeatF64<true>>,
+    },
+    &Peak {
+        id: "peak/exp-f32",
+        about: "single-precision exponentials per second, one operation each, as softmax and logistic functions need them",
+        operations: 1.0,
+        least: Extensiveness::Full,
+        implementations: &[chains(TIERS)],
+        prepare: prepare::<f32, ExpF32>,
     },
     &Peak {
         id: "peak/popcount-bits",

@@ -24,6 +24,7 @@ use jaccard::{Jaccard, JaccardRows};
 use many::{Many, ManyBytes};
 use pairs::{Pairs, SCALAR, VECTORS};
 use rows::{Answer, Rows};
+pub(super) use top::TopWork;
 
 /// The family's rows.
 pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[

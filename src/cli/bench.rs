@@ -213,6 +213,7 @@ fn print(document: &Document, context: &mut Context<'_>) -> anyhow::Result<()> {
     let width = super::output::width();
     write!(context.out, "{}", render::terminal::ceilings(document, context.color, width))?;
     write!(context.out, "{}", render::terminal::kernels(document, context.color, width))?;
+    write!(context.out, "{}", render::terminal::predicted(document, context.color, width))?;
     write!(context.out, "{}", render::terminal::peers(document, context.color, width))?;
     omissions(document, context)
 }

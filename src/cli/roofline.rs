@@ -1,8 +1,12 @@
 //! `perfkit roofline`.
 
+mod analytic;
+
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+
+use analytic::AnalyticArgs;
 
 use super::progress::{Progress, stop_on_interrupt};
 use super::{Context, Exit};
@@ -18,7 +22,7 @@ use crate::session::{Beginning, random_seed};
 /// Ceilings, and every measured kernel placed under them
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  perfkit roofline                                      measure (about a minute) and place\n  perfkit roofline --from reports/latest/results.json --svg roofline.svg --png roofline.png"
+    after_help = "Examples:\n  perfkit roofline                                      measure (about a minute) and place\n  perfkit roofline --from reports/latest/results.json --svg roofline.svg --png roofline.png\n  perfkit roofline --analytic mol --pq 8 --px 8 --d 32 --gate-hidden 128 --batch 32 --items 1000 --profile h100\n  perfkit roofline --analytic encoder --batch 8 --precision f32 --from results.json"
 )]
 pub(super) struct Args {
     /// A document measured before, instead of measuring now
@@ -30,21 +34,21 @@ pub(super) struct Args {
     /// Draw to this PNG file
     #[arg(long, value_name = "FILE")]
     png: Option<PathBuf>,
+    #[command(flatten)]
+    analytic: AnalyticArgs,
 }
 
 /// Runs the subcommand.
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit> {
+    if args.analytic.analytic.is_some() {
+        return count(args, context);
+    }
     let (document, interrupted) = match &args.from {
         Some(path) => (read_document(path)?, false),
         None => measure(context)?,
     };
     let figure = render::figure::roofline(&document);
-    if let Some(path) = &args.svg {
-        write(path, figure.to_svg()?.as_bytes())?;
-    }
-    if let Some(path) = &args.png {
-        write(path, &figure.to_png()?)?;
-    }
+    draw(args, &figure)?;
     if context.json {
         let text = serde_json::to_string_pretty(&render::json::with_derived(&document)?)?;
         writeln!(context.out, "{text}")?;
@@ -57,6 +61,30 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
         }
     }
     Ok(if interrupted { Exit::Interrupted } else { Exit::Fine })
+}
+
+/// What some work costs, under the roofs of a document or of data sheets.
+fn count(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit> {
+    let measured = args.from.as_deref().map(read_document).transpose()?;
+    let analytic = args.analytic.count(measured.as_ref()).context("no work is named")?;
+    draw(args, &render::figure::analytic(&analytic))?;
+    if context.json {
+        writeln!(context.out, "{}", serde_json::to_string_pretty(&analytic)?)?;
+    } else {
+        let page = render::page::analytic_page(&analytic);
+        write!(context.out, "{}", render::terminal::page(&page, context.color, super::output::width()))?;
+    }
+    Ok(Exit::Fine)
+}
+
+fn draw(args: &Args, figure: &render::figure::Figure) -> anyhow::Result<()> {
+    if let Some(path) = &args.svg {
+        write(path, figure.to_svg()?.as_bytes())?;
+    }
+    if let Some(path) = &args.png {
+        write(path, &figure.to_png()?)?;
+    }
+    Ok(())
 }
 
 fn write(path: &std::path::Path, bytes: &[u8]) -> anyhow::Result<()> {

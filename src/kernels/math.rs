@@ -23,6 +23,9 @@ const EXP_REDUCED: [f32; 6] = [1.0, 1.0, 0.499_992_28, 0.166_671_16, 0.041_890_5
 #[expect(clippy::approx_constant, reason = "fitted, close to 1 / sqrt(2) as it must be")]
 const POWER: [f32; 6] =
     [0.707_106_7, 0.490_133_23, 0.169_814_24, 0.039_475_173, 0.006_356_418_6, 0.001_327_648_8];
+/// [`POWER`] times the square root of two: `2^f` on `0..=1`.
+const POWER_FROM_ONE: [f32; 6] =
+    [0.999_999_9, 0.693_153_1, 0.240_153_6, 0.055_826_326, 0.008_989_333, 0.001_877_579];
 /// Adding and subtracting it rounds to a multiple of 1/32, whose number is then the lowest bits of the sum.
 const ROUND_TO_32NDS: f32 = 393_216.0;
 /// `2^(i / 32)`.
@@ -121,6 +124,17 @@ pub(super) fn exp_share<S: Simd>(s: S, x: S::F32, floor: f32) -> S::F32 {
     let (_, n) = nearest_power(s, x, ROUND_TO_INTEGER);
     let r = s.mul_add(n, s.splat(-std::f32::consts::LN_2), x);
     s.scale_from(polynomial(s, r, &EXP_REDUCED), n, x, s.splat(floor))
+}
+
+/// `2^y` for `y` from -125 to 125, with a relative error of 4e-7; whatever else, some number.
+#[inline(always)]
+pub(super) fn power_of_two<S: Simd>(s: S, y: S::F32) -> S::F32 {
+    if S::SPLITS_POWERS {
+        return s.scale_by_power_of_two(polynomial(s, s.fraction(y), &POWER_FROM_ONE), y);
+    }
+    let n = s.sub(s.add(y, s.splat(ROUND_TO_INTEGER)), s.splat(ROUND_TO_INTEGER));
+    let r = s.mul(s.sub(y, n), s.splat(std::f32::consts::LN_2));
+    s.scale_by_power_of_two(polynomial(s, r, &EXP_REDUCED), n)
 }
 
 /// The multiple `n` nearest to `x / ln(2)` of what adding `step` rounds to: their sum, and `n`.

@@ -14,6 +14,7 @@ mod lanes;
 pub mod loads;
 pub mod math;
 pub mod matmul;
+pub mod mol;
 pub mod norm;
 pub mod normalize;
 pub mod peak;

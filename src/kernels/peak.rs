@@ -4,8 +4,10 @@
 //! operations is the same on every tier. A multiply-add takes about four cycles and cores start two a cycle or more:
 //! the 12 or 24 vectors in flight cover that, and each step depends only on its own chain.
 
+mod exponential;
 mod repeated;
 
+pub use exponential::{exp_f32, reference_exp};
 pub use repeated::{
     Operation, count_bits, fma_f64, reference_count_bits, reference_repeat_f32, reference_repeat_f64,
     repeat_f32, repeat_f64,

@@ -28,6 +28,7 @@ pub use pairs::{cosine, dot, pairs, pairs_of, squared_l2};
 pub use reference::{plain_pairs, reference_pairs, scalar_dot_pairs};
 pub use rows::{dot_rows, rows_of, top_of};
 pub use top::{Best, Hit, best_by_sorting, plain_top};
+pub(in crate::kernels) use top::{Largest, Top};
 
 /// What is computed of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -227,6 +227,11 @@ macro_rules! implement_simd {
                 avx512!(_mm512_range_ps::<0b10_10>(a, bound))
             }
             #[inline(always)]
+            fn within(self, a: __m512, bound: __m512) -> __m512 {
+                // The smaller magnitude, with the sign of `a`.
+                avx512!(_mm512_range_ps::<0b00_10>(a, bound))
+            }
+            #[inline(always)]
             fn beside_quarter(self, a: __m512) -> __m512 {
                 // Two bits behind the binary point, to the nearest.
                 avx512!(_mm512_reduce_ps::<0x20>(a))

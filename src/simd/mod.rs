@@ -342,6 +342,11 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     fn bounded_magnitude(self, a: Self::F32, bound: Self::F32) -> Self::F32 {
         self.min(self.abs(a), bound)
     }
+    /// `a` held between `-bound` and `bound`; a bound where `a` is not a number.
+    #[inline(always)]
+    fn within(self, a: Self::F32, bound: Self::F32) -> Self::F32 {
+        self.max(self.min(a, bound), self.sub(self.zero(), bound))
+    }
     /// `a` less the nearest multiple of a quarter, ties to even ones.
     #[inline(always)]
     fn beside_quarter(self, a: Self::F32) -> Self::F32 {
@@ -361,7 +366,7 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
         self.store(at, &mut lanes);
         self.load(&lanes.map(|lane| table[(lane.to_bits() & 31) as usize]))
     }
-    /// `a * 2^n` for integral `n` with a normal result or an underflow to zero (`-252 <= n <= 127`).
+    /// `a * 2^n` for integral `n` (or its floor: [`Simd::SPLITS_POWERS`]) with a normal result or an underflow to zero (`-252 <= n <= 127`).
     fn scale_by_power_of_two(self, a: Self::F32, n: Self::F32) -> Self::F32;
     /// `a * 2^n` for integral `n` (or its floor: [`Simd::SPLITS_POWERS`]), but zero where `x < floor`: exact where `a` and the product are normal numbers, some
     /// number elsewhere, and nowhere a denormal one on the way. Where `a` and `n` are not numbers, neither is the answer.

@@ -166,6 +166,13 @@ pub enum Wanted {
         /// Its tier.
         tier: Tier,
     },
+    /// The outcome of a `peak` benchmark that is no roof by itself, but part of what a prediction is made of.
+    Rate {
+        /// `peak/exp-f32`.
+        benchmark: String,
+        /// Its tier.
+        tier: Tier,
+    },
     /// The outcome of a `peak` benchmark of a precision on a tier.
     Peak {
         /// `f32`.
@@ -188,6 +195,14 @@ pub fn wanted_ceilings(machine: &Machine, case: &Case, cost: &Cost) -> Vec<Wante
     if cost.flops > 0.0 {
         let (dtype, tier) = peak_of(case.dtype(), tier);
         wanted.push(Wanted::Peak { dtype: dtype.to_owned(), tier });
+    }
+    if case.family() == "mol" {
+        // What a prediction of its time needs besides.
+        let (benchmark, tier) = ("peak/exp-f32".to_owned(), tier.f32_tier());
+        wanted.push(Wanted::Rate { benchmark, tier });
+        if case.dtype() != "f32" {
+            wanted.push(Wanted::Peak { dtype: "f32".to_owned(), tier });
+        }
     }
     wanted
 }

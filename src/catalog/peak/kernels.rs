@@ -47,6 +47,41 @@ impl Kernel<f32> for FmaF32 {
     }
 }
 
+/// Values that alternate about one and creep towards it.
+pub(super) struct ExpF32;
+
+/// Chains that differ: the reference follows each of them step by step.
+const DIFFERENT: usize = 8;
+
+impl Kernel<f32> for ExpF32 {
+    fn inputs() -> Self {
+        Self
+    }
+
+    fn start(chain: usize) -> f32 {
+        // 0.5 to 0.94: one itself would stay.
+        #[expect(clippy::cast_precision_loss, reason = "small integers")]
+        let share = (chain % DIFFERENT) as f32 / 16.0;
+        0.5 + share
+    }
+
+    fn run(&self, tier: Tier, iterations: usize, state: &mut [f32; CHAINS]) -> Result<(), TierUnavailable> {
+        peak::exp_f32(tier, iterations, state)
+    }
+
+    fn check(&self, _: Tier, iterations: usize, state: &[f32]) -> Result<(), Mismatch> {
+        let different: Vec<f64> =
+            (0..DIFFERENT).map(|chain| peak::reference_exp(iterations, Self::start(chain))).collect();
+        let reference: Vec<f64> = (0..CHAINS).map(|chain| different[chain % DIFFERENT]).collect();
+        // Each step rounds, and the map keeps what it did; a step more or less would be seen by twice the distance from one.
+        compare_floats(state, &reference, 0.0, 1e-3)
+    }
+
+    fn output(state: &mut [f32]) -> OutputMut<'_> {
+        OutputMut::F32(state)
+    }
+}
+
 pub(super) struct DotU8S8 {
     a: [u8; 64],
     b: [u8; 64],

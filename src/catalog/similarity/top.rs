@@ -9,7 +9,7 @@ pub(super) const BEST: usize = 10;
 
 /// A search whose answer is rows, for one query or many. A row is right at its place when its own reference score is that of the place, within
 /// a tolerance: rows that differ by less than rounding may stand in any order.
-pub(super) struct TopWork<T, R> {
+pub(in crate::catalog) struct TopWork<T, R> {
     run: R,
     hits: Vec<Hit<T>>,
     rows: AlignedBuffer<u64>,
@@ -28,7 +28,13 @@ impl<T: Copy + Default, R: FnMut(&mut [Hit<T>]) -> usize> TopWork<T, R> {
     }
 
     /// A search for each of `queries`, whose hits stand one query's after the other's.
-    pub(super) fn of_many(scores: Vec<f64>, queries: usize, best: Best, tolerance: f64, run: R) -> Self {
+    pub(in crate::catalog) fn of_many(
+        scores: Vec<f64>,
+        queries: usize,
+        best: Best,
+        tolerance: f64,
+        run: R,
+    ) -> Self {
         let of_query = |scores| best_by_sorting(scores, BEST, best).into_iter().map(|hit| hit.score);
         let best: Vec<f64> = scores.chunks_exact(scores.len() / queries).flat_map(of_query).collect();
         let hits = vec![Hit::default(); best.len()];

@@ -35,6 +35,53 @@ impl Operand for Packed<'_> {
     }
 }
 
+/// Panels of so many rows each, one after the other.
+#[derive(Clone, Copy)]
+pub(super) struct PanelsOf<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) depth: usize,
+}
+
+impl Operand for PanelsOf<'_> {
+    #[inline(always)]
+    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize, _: Ahead) -> impl Panel {
+        // The last step left it near: nothing is asked for.
+        let width = VECTORS * S::LANES;
+        PackedPanel::new(&self.values[(panel * self.depth + from) * width..][..depth * width], (0, 0))
+    }
+}
+
+/// An operand of a product whose C is near: in a cache, as the last step left it.
+#[derive(Clone, Copy)]
+pub(super) struct Near<B>(pub(super) B);
+
+struct NearPanel<P>(P);
+
+impl<B: Operand> Operand for Near<B> {
+    #[inline(always)]
+    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize, ahead: Ahead) -> impl Panel {
+        NearPanel(self.0.panel::<S>(panel, from, depth, ahead))
+    }
+}
+
+impl<P: Panel> Panel for NearPanel<P> {
+    const ENDS_EARLY: bool = P::ENDS_EARLY;
+    const FETCHES_C: bool = false;
+
+    #[inline(always)]
+    fn depth<S: Simd>(&self) -> usize {
+        self.0.depth::<S>()
+    }
+    #[inline(always)]
+    fn next<S: Simd, const WIDE: usize>(&mut self, simd: S) -> Option<[S::F32; WIDE]> {
+        self.0.next(simd)
+    }
+    #[inline(always)]
+    fn next_padded<S: Simd, const WIDE: usize>(&mut self, simd: S) -> [S::F32; WIDE] {
+        self.0.next_padded(simd)
+    }
+}
+
 /// A type that packed weights are kept in.
 pub(in crate::kernels) trait Weight: Copy {
     /// The first vector of `from`, in single precision.

@@ -23,7 +23,7 @@ mod strategy;
 pub(super) mod tile;
 
 pub use bf16::{Bf16Method, PackedBf16, gemm_bf16, plain_gemm_bf16};
-use block::{Block, Operand, Packed, Strided, Task};
+use block::{Block, Near, Operand, Packed, PanelsOf, Strided, Task};
 
 pub use dynamic::{
     PackedInt8, linear_dynamic, plain_linear_dynamic, quantize_channels, reference_linear_dynamic,
@@ -102,6 +102,39 @@ pub fn gemm_direct(
     let (a, c) = (&a[..m * k], &mut c[..m * n]);
     let block = Block { a, rows: m, depth: k, b, bias: None, columns: n };
     dispatch(tier, Task { block, c })
+}
+
+/// Vectors of a tier that a register tile is wide.
+pub(super) const PANEL_VECTORS: usize = VECTORS;
+
+/// The right operand of a product inside a larger computation, as its steps leave it.
+#[derive(Clone, Copy)]
+pub(super) enum Right<'a> {
+    /// Panels of [`PANEL_VECTORS`] vectors of columns, one after the other, as [`PackedMatrix`] has them.
+    Panels(&'a [f32]),
+    /// Rows.
+    Rows(&'a [f32]),
+}
+
+/// `c = a b` of the shape `[m, k, n]` in register tiles, inside a computation that has entered its tier.
+#[inline(always)]
+pub(super) fn multiply_within<S: Simd>(
+    simd: S,
+    a: &[f32],
+    [m, k, n]: [usize; 3],
+    b: Right<'_>,
+    c: &mut [f32],
+) {
+    match b {
+        Right::Panels(values) => {
+            let b = Near(PanelsOf { values, depth: k });
+            Task { block: Block { a, rows: m, depth: k, b, bias: None, columns: n }, c }.eval(simd);
+        }
+        Right::Rows(values) => {
+            let b = Near(Strided { values, columns: n });
+            Task { block: Block { a, rows: m, depth: k, b, bias: None, columns: n }, c }.eval(simd);
+        }
+    }
 }
 
 /// `C = A B + bias` with `b` packed before: `a` is `m x b.k()`, `c` is `m x b.n()`, `bias` has `b.n()` elements.

@@ -67,13 +67,13 @@ pub enum Best {
 }
 
 /// Which of two scores is better.
-pub(super) trait Order {
+pub(in crate::kernels) trait Order {
     /// Whether `a` is strictly better than `b`; false where one of them is not a number.
     fn better<T: PartialOrd>(a: T, b: T) -> bool;
 }
 
 /// The larger is better.
-pub(super) struct Largest;
+pub(in crate::kernels) struct Largest;
 
 /// The smaller is better.
 pub(super) struct Smallest;
@@ -102,7 +102,7 @@ const AT_ONCE: usize = 32;
 ///
 /// A sorted list and not a heap: after the first few rows hardly any score gets in (of n in random order k ln(n / k)),
 /// and for lists as short as people ask for moving a few hits is as fast.
-pub(super) struct Top<'a, O, T> {
+pub(in crate::kernels) struct Top<'a, O, T> {
     best: &'a mut [Hit<T>],
     found: usize,
     offered: usize,
@@ -111,7 +111,7 @@ pub(super) struct Top<'a, O, T> {
 
 impl<'a, O: Order, T: Copy + PartialOrd> Top<'a, O, T> {
     #[inline(always)]
-    pub(super) fn new(best: &'a mut [Hit<T>]) -> Self {
+    pub(in crate::kernels) fn new(best: &'a mut [Hit<T>]) -> Self {
         Self { best, found: 0, offered: 0, order: PhantomData }
     }
 
@@ -123,7 +123,7 @@ impl<'a, O: Order, T: Copy + PartialOrd> Top<'a, O, T> {
 
     /// Offers the scores of the rows that follow those offered before.
     #[inline(always)]
-    pub(super) fn offer(&mut self, scores: &[T]) {
+    pub(in crate::kernels) fn offer(&mut self, scores: &[T]) {
         for scores in scores.chunks(AT_ONCE) {
             if self.any_gets_in(scores) {
                 self.take(scores);

@@ -4,6 +4,7 @@
 //! out once, as shapes at positions; `files` draws the shapes with plotters (PNG, SVG), `inline` writes them as SVG whose
 //! colours the page chooses and whose points tell more when pointed at.
 
+mod analytic;
 mod axis;
 mod charts;
 mod compared;
@@ -17,6 +18,7 @@ mod scene;
 mod topology;
 mod tuning;
 
+pub use analytic::analytic;
 pub use axis::{Axis, Number, Scale};
 pub(super) use charts::STAGES;
 pub use charts::{bandwidth, fractions, speedups, stages, throughput_by_batch, throughput_by_sequence};

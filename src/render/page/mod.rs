@@ -3,6 +3,7 @@
 //! A [`Page`] has a headline and sections; a section has blocks. What is decided here (which facts, which columns, which
 //! words) is the same in a terminal, in Markdown and in HTML; how it looks is the writer's.
 
+mod analytic;
 mod ceilings;
 pub(super) mod compared;
 mod condition;
@@ -11,6 +12,7 @@ mod kernel;
 mod machine;
 mod peers;
 mod pipeline;
+mod predicted;
 pub(super) mod sentences;
 mod side_by_side;
 mod summary;
@@ -24,6 +26,7 @@ use crate::analysis::compare::ComparisonReport;
 use crate::analysis::recommend::Recommendation;
 use crate::document::{Document, Machine, Selftest, Tuning};
 
+pub use analytic::analytic_page;
 pub use compared::page as comparison_page;
 pub use side_by_side::side_by_side;
 
@@ -241,6 +244,7 @@ pub fn page(document: &Document, extras: &Extras<'_>) -> Page {
         judged::budgets(extras.budgets),
         kernel::roofline(&facts),
         kernel::kernels(&facts),
+        predicted::predicted(document),
         peers::peers(document),
         pipeline::pipeline(&facts),
         ceilings::ceilings(&facts),
@@ -286,6 +290,12 @@ pub fn ceilings_section(document: &Document) -> Option<Section> {
 #[must_use]
 pub fn kernels_section(document: &Document) -> Option<Section> {
     kernel::kernels(&Facts::of(document))
+}
+
+/// Predicted beside measured; nothing where nothing that can be predicted was measured.
+#[must_use]
+pub fn predicted_section(document: &Document) -> Option<Section> {
+    predicted::predicted(document)
 }
 
 /// The section about the libraries of others; nothing where none was measured.

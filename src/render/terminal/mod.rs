@@ -42,6 +42,12 @@ pub fn kernels(document: &Document, color: bool, width: usize) -> String {
     one(page::kernels_section(document), color, width, "no kernel was measured")
 }
 
+/// Predicted beside measured; nothing where nothing that can be predicted was measured.
+#[must_use]
+pub fn predicted(document: &Document, color: bool, width: usize) -> String {
+    page::predicted_section(document).map_or_else(String::new, |section| one(Some(section), color, width, ""))
+}
+
 /// The libraries of others beside ours; nothing where none was measured.
 #[must_use]
 pub fn peers(document: &Document, color: bool, width: usize) -> String {

@@ -183,19 +183,24 @@ fn needed_ceilings(case: &Case, cost: &Cost, machine: &Machine) -> Vec<Case> {
     for wanted in roofline::wanted_ceilings(machine, case, cost) {
         for benchmark in catalog::benchmarks() {
             let tier = match &wanted {
-                Wanted::Bandwidth { benchmark: id, tier } if id == benchmark.id() => *tier,
+                Wanted::Bandwidth { benchmark: id, tier } | Wanted::Rate { benchmark: id, tier }
+                    if id == benchmark.id() =>
+                {
+                    *tier
+                }
                 Wanted::Peak { dtype, tier }
                     if roofline::peak_precision(benchmark.id()).as_ref() == Some(dtype) =>
                 {
                     *tier
                 }
-                Wanted::Bandwidth { .. } | Wanted::Peak { .. } => continue,
+                Wanted::Bandwidth { .. } | Wanted::Rate { .. } | Wanted::Peak { .. } => continue,
             };
             let usable = benchmark.card().implementations.iter().filter(|i| {
                 i.tiers.contains(&tier)
                     && tier.is_available()
                     && (case.threads == NonZeroUsize::MIN || i.threads == catalog::Threading::Parallel)
-                    && benchmark.usual(machine, i, Extensiveness::Quick)
+                    && (matches!(wanted, Wanted::Rate { .. })
+                        || benchmark.usual(machine, i, Extensiveness::Quick))
             });
             for implementation in usable {
                 let shapes = benchmark.shapes(machine, Extensiveness::Quick).into_iter();
