@@ -3,6 +3,7 @@
 //! A model is named by a [`ModelSource`], loaded into a [`Model`], packed for a tier into a [`native::Encoder`], and
 //! run by an [`Engine`].
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,18 +13,24 @@ pub use crate::telemetry::Stages;
 
 pub mod agreement;
 pub mod builtin;
+pub mod cache;
 pub mod config;
 pub mod corpus;
 mod folder;
 pub mod hub;
+mod kept;
 mod model;
 mod names;
 pub mod native;
 mod precision;
+pub mod presets;
 pub mod prompts;
+pub mod quantized;
+pub mod recall;
 pub mod reference;
 mod relative;
 mod source;
+pub mod stream;
 mod tensors;
 mod tokenizer;
 
@@ -46,6 +53,13 @@ pub trait Engine: Send {
     fn facts(&self) -> Vec<(&'static str, f64)> {
         Vec::new()
     }
+    /// A second engine over the same packed weights, on threads of its own; `None` where it shares nothing.
+    fn another(&self, _team: Team) -> Option<Box<dyn Engine>> {
+        None
+    }
+    /// Asks it to work through a batch in parts of whole texts of about so many tokens; one that does not work in parts
+    /// goes on as it did.
+    fn limit_part(&mut self, _tokens: NonZeroUsize) {}
 }
 
 /// One row of [`ENGINES`].
@@ -130,6 +144,20 @@ pub enum EngineError {
     /// It cannot run on this machine; the sentence says why.
     #[error("{0}")]
     Unavailable(String),
+    /// There is no memory for it.
+    #[error(
+        "no memory for {bytes} bytes more; give a smaller --batch or shorter texts, or allow more memory"
+    )]
+    Memory {
+        /// That it asked for.
+        bytes: usize,
+    },
+}
+
+impl From<crate::tensor::OutOfMemory> for EngineError {
+    fn from(error: crate::tensor::OutOfMemory) -> Self {
+        Self::Memory { bytes: error.bytes }
+    }
 }
 
 impl EngineError {
