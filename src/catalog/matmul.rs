@@ -10,6 +10,7 @@ use crate::workload::Workload;
 
 mod batched;
 mod bf16;
+mod byte_layer;
 mod crossover;
 mod dynamic;
 mod grouped;

@@ -19,6 +19,7 @@ use std::cell::RefCell;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
+use super::matmul::split::rows_per_task;
 use crate::simd::{DotU8S8, DotU8S8Op, RowsMut, Tier, TierUnavailable, dispatch_u8s8};
 use crate::sys::Team;
 use crate::tensor::AlignedBuffer;
@@ -35,8 +36,6 @@ pub const GROUP: usize = 192;
 const QUADS: usize = GROUP / 4;
 /// Vectors of a tile's row.
 const VECTORS: usize = 2;
-/// The most lanes that a vector has.
-const MOST_LANES: usize = 16;
 /// The most rows that any tier's tile has.
 const MAX_ROWS: usize = 14;
 /// Bytes of weights that one block of columns may take: most of a second-level cache of 1 MiB.
@@ -109,14 +108,8 @@ impl DotU8S8Op for Product<'_> {
     #[inline(always)]
     fn eval<S: DotU8S8>(self, simd: S) {
         let Self { team, x, m, weights, out } = self;
-        let (k, n, threads) = (weights.k(), weights.n(), team.threads().get());
-        let work = m.saturating_mul(k).saturating_mul(n);
-        let rows = if threads == 1 || work < PARALLEL_WORK {
-            m
-        } else {
-            let tasks_per_thread = (m / (threads * 4 * tile_rows(S::TIER))).clamp(1, 4);
-            m.div_ceil(threads * tasks_per_thread)
-        };
+        let (k, n) = (weights.k(), weights.n());
+        let rows = rows_per_task(team.threads(), [m, k, n], PARALLEL_WORK, tile_rows(S::TIER));
         let Some(elements) = NonZeroUsize::new(rows * n) else { return };
         team.for_each_chunk(out, elements, |task, out| {
             let x = &x[task * rows * k..][..out.len() / n * k];
@@ -352,10 +345,7 @@ impl<const ROWS: usize> DotU8S8Op for Tile<'_, ROWS> {
     #[inline(always)]
     fn eval<S: DotU8S8>(self, simd: S) {
         let Self { a, weights, panel, place } = self;
-        // In memory, and the compiler does not know that it is nowhere else: between two groups all registers belong to the
-        // sums of bytes, and left to itself it would move those out instead, inside the loop.
-        let mut totals = [[0.0; VECTORS * MOST_LANES]; ROWS];
-        let totals = std::hint::black_box(&mut totals);
+        let mut totals = [[simd.zero(); VECTORS]; ROWS];
         let codes = a.codes.as_chunks::<4>().0.as_chunks::<QUADS>().0.as_chunks::<MAX_ROWS>().0;
         let scales = a.scales.as_chunks::<MAX_ROWS>().0;
         let groups = codes.iter().zip(scales).take(weights.groups()).enumerate();
@@ -374,9 +364,8 @@ impl<const ROWS: usize> DotU8S8Op for Tile<'_, ROWS> {
             }
             each_row!(ROWS, |row| {
                 let scale = simd.splat(scales[row]);
-                let (low, high) = totals[row].split_at_mut(S::LANES);
-                simd.store(simd.mul_add(simd.to_f32(sums[row][0]), scale, simd.load(low)), low);
-                simd.store(simd.mul_add(simd.to_f32(sums[row][1]), scale, simd.load(high)), high);
+                totals[row][0] = simd.mul_add(simd.to_f32(sums[row][0]), scale, totals[row][0]);
+                totals[row][1] = simd.mul_add(simd.to_f32(sums[row][1]), scale, totals[row][1]);
             });
         }
         let (scales, bias) = weights.finish(panel);
@@ -386,8 +375,8 @@ impl<const ROWS: usize> DotU8S8Op for Tile<'_, ROWS> {
         let mut rows = RowsMut::<ROWS>::new(place.out, place.stride, place.width);
         each_row!(ROWS, |row| {
             let to = rows.row(row);
-            let low = simd.mul_add(simd.load(&totals[row]), scales[0], bias[0]);
-            let high = simd.mul_add(simd.load(&totals[row][S::LANES..]), scales[1], bias[1]);
+            let low = simd.mul_add(totals[row][0], scales[0], bias[0]);
+            let high = simd.mul_add(totals[row][1], scales[1], bias[1]);
             if whole {
                 simd.store(low, to);
                 simd.store(high, &mut to[S::LANES..]);

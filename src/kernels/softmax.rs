@@ -5,7 +5,7 @@
 //! products that follow. A row of `-inf` alone (every position masked) becomes zeros; a row with a NaN or `+inf`
 //! becomes NaN in those places at least.
 
-use super::lanes::{Lanewise, keep_first, map_in_place, whole_lanes};
+use super::lanes::{keep_first, whole_lanes};
 use super::math::exp_share;
 use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};
 
@@ -73,7 +73,14 @@ fn shifts<S: Simd>(s: S, block: &[f32], width: usize) -> [f32; BLOCK] {
 #[inline(always)]
 fn scale<S: Simd>(s: S, block: &mut [f32], width: usize, scales: &[f32; BLOCK]) {
     for (row, &scale) in block.chunks_exact_mut(width).zip(scales) {
-        map_in_place(s, Scale(scale), row);
+        let scale = s.splat(scale);
+        let (row, rest) = row.split_at_mut(whole_lanes::<S>(row.len()));
+        for x in row.chunks_exact_mut(S::LANES) {
+            s.store(s.mul(s.load(x), scale), x);
+        }
+        if !rest.is_empty() {
+            s.store_partial(s.mul(s.load_partial(rest), scale), rest);
+        }
     }
 }
 
@@ -228,17 +235,6 @@ pub(super) fn exp_sum_in_place<S: Simd>(s: S, row: &mut [f32], shift: f32) -> f3
 #[inline(always)]
 pub(super) fn reciprocal(sum: f32) -> f32 {
     if sum == 0.0 { 0.0 } else { 1.0 / sum }
-}
-
-/// Times a number.
-#[derive(Debug, Clone, Copy)]
-struct Scale(f32);
-
-impl Lanewise for Scale {
-    #[inline(always)]
-    fn apply<S: Simd>(self, s: S, x: S::F32) -> S::F32 {
-        s.mul(x, s.splat(self.0))
-    }
 }
 
 /// [`rows_into`] in double precision, a row of `-inf` giving zeros.

@@ -352,6 +352,12 @@ impl Simd for Avx2 {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
     #[inline(always)]
+    fn prefetch_to_second_level<T>(self, at: &[T], ahead: isize) {
+        let at = at.as_ptr().wrapping_offset(ahead);
+        // SAFETY: a prefetch of any address is harmless.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+    }
+    #[inline(always)]
     fn sum_four(self, [a, b, c, d]: [__m256; 4]) -> [f32; 4] {
         // Each half of the result of two rounds holds the half's sums of a, b, c and d.
         let four = avx2!(_mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d)));

@@ -417,6 +417,12 @@ macro_rules! implement_simd {
                 unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
             }
             #[inline(always)]
+            fn prefetch_to_second_level<T>(self, at: &[T], ahead: isize) {
+                let at = at.as_ptr().wrapping_offset(ahead);
+                // SAFETY: a prefetch of any address is harmless.
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+            }
+            #[inline(always)]
             fn largest_four(self, vectors: [__m512; 4]) -> [f32; 4] {
                 across_four!(vectors, _mm512_max_ps, _mm256_max_ps, _mm_max_ps)
             }

@@ -210,6 +210,8 @@ impl Simd for Baseline {
     #[inline(always)]
     fn prefetch_beyond<T>(self, _: &[T], _: usize) {}
     #[inline(always)]
+    fn prefetch_to_second_level<T>(self, _: &[T], _: isize) {}
+    #[inline(always)]
     fn xor_popcount(self, a: &[u64], b: &[u64]) -> u64 {
         a.iter().zip(b).map(|(a, b)| u64::from((a ^ b).count_ones())).sum()
     }

@@ -429,6 +429,9 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     fn load_u8(self, from: &[u8]) -> Self::I32;
     /// Asks for the cache line `ahead` elements beyond the start of `at`, which may lie past its end.
     fn prefetch_beyond<T>(self, at: &[T], ahead: usize);
+    /// Asks for the cache line `ahead` elements from the start of `at`, wherever that is, to be brought as near as the
+    /// second-level cache.
+    fn prefetch_to_second_level<T>(self, at: &[T], ahead: isize);
     /// The largest lane of each of four vectors.
     #[inline(always)]
     fn largest_four(self, vectors: [Self::F32; 4]) -> [f32; 4] {

@@ -329,6 +329,18 @@ macro_rules! implement_simd {
                 }
             }
             #[inline(always)]
+            fn prefetch_to_second_level<T>(self, at: &[T], ahead: isize) {
+                let at = at.as_ptr().wrapping_offset(ahead);
+                // SAFETY: a prefetch of any address is harmless.
+                unsafe {
+                    std::arch::asm!(
+                        "prfm pldl2keep, [{at}]",
+                        at = in(reg) at,
+                        options(nostack, preserves_flags, readonly)
+                    );
+                }
+            }
+            #[inline(always)]
             fn xor_popcount(self, a: &[u64], b: &[u64]) -> u64 {
                 popcount(a, b, |a, b| neon!(veorq_u64(a, b)), |a, b| a ^ b)
             }

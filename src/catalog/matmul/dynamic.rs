@@ -1,10 +1,9 @@
 //! A linear layer with single-precision inputs and outputs on byte products, quantised on the fly.
 
-use super::super::inputs::{self, fitting_counts};
-use super::super::prepared::{FloatWork, Tolerance};
-use super::super::{
-    Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading, own_tier,
-};
+use super::super::inputs;
+use super::super::prepared::FloatWork;
+use super::super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resources, Threading};
+use super::byte_layer::{ByteLayer, byte_layer};
 use super::int8::{BYTE_TIERS, cost, shapes};
 use crate::document::{Case, Cost, Machine, Shape};
 use crate::kernels::matmul::{self, Layout, PackedInt8};
@@ -40,18 +39,8 @@ impl Benchmark for LinearDynamic {
     }
 
     fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {
-        let [m, k, n] =
-            fitting_counts(&case.shape, &resources.machine, |[m, k, n]| 5 * (m * k + k * n) + 12 * m * n)?;
-        let tier = own_tier(case)?;
-        let seed = |i| resources.seed.wrapping_add(i);
-        let (x, weights) = (inputs::floats(m * k, seed(0)), inputs::floats(k * n, seed(1)));
-        let bias = inputs::floats(n, seed(2));
+        let ByteLayer { tier, shape: [m, k, n], x, weights, bias, tolerance } = byte_layer(case, resources)?;
         let reference = matmul::reference_linear_dynamic(&x, m, k, &weights, n, Some(&bias));
-        #[expect(clippy::cast_precision_loss, reason = "a small count")]
-        let depth = k as f64;
-        // A few roundings of a sum of `depth` products below one; the sum of bytes itself is exact.
-        let tolerance =
-            Tolerance { relative: 1e-6, absolute: 6.0 * depth.max(1.0) * f64::from(f32::EPSILON) };
         Ok(match &*case.implementation {
             "plain" => {
                 let (bytes, scales) = matmul::quantize_channels(&weights, k, n);

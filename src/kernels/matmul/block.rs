@@ -1,5 +1,5 @@
-//! The loops around the tile: columns in blocks that stay in the second-level cache, the depth in blocks that stay in
-//! the first, rows in tiles.
+//! The loops around the tile: rows in blocks that stay in the second-level cache, the depth in blocks of which a panel of
+//! columns stays next to the core, tiles along the rows; the next panel is fetched meanwhile.
 
 use std::ops::Range;
 
@@ -8,17 +8,48 @@ use crate::simd::{Simd, SimdOp};
 use super::PackedMatrix;
 use super::tile::{Panel, Rows, Start, Target, VECTORS, load_row, load_whole, multiply, tile_rows};
 
-/// Bytes of the right operand that one block of columns and depth may take: most of a second-level cache of 1 MiB.
-const COLUMN_BLOCK_BYTES: usize = 640 << 10;
-
-/// The longest block of the depth: a tile's 12 rows of it are 24 KiB, which stay in the first-level cache while panels
-/// of the right operand stream past.
+/// The longest block of the depth: a panel of it, 64 KiB, is read from the caches next to the core by one tile after the
+/// other.
 const MAX_DEPTH: usize = 512;
+
+/// Tiles that one panel serves before the next: their rows, 192 of at most [`MAX_DEPTH`], are 384 KiB and stay in the
+/// second-level cache.
+const MOST_TILES: usize = 16;
 
 /// Where panels of the right operand come from.
 pub(super) trait Operand: Copy {
-    /// Columns `panel * width..` of rows `from..from + depth`; those that do not exist may hold anything.
-    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Panel;
+    /// Columns `panel * width..` of rows `from..from + depth`; those that do not exist may hold anything. What lies
+    /// `ahead` of them is asked for meanwhile, where the operand's rows follow each other in memory.
+    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize, ahead: Ahead) -> impl Panel;
+}
+
+/// What a tile asks for while it reads a panel, so that its weights are near when their turn comes: the bandwidth of the
+/// memory that they come from would lie idle while tiles are computed from near memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ahead {
+    /// Rows of panels from the first that is read to the first of those that are needed next; 0 for none.
+    rows: isize,
+    /// How many are needed next.
+    depth: usize,
+    /// Which share of them this tile asks for,
+    share: usize,
+    /// of so many.
+    shares: usize,
+}
+
+impl Ahead {
+    /// From what is read first to what is asked for first, in elements of panels so wide, and what is added to that from
+    /// row to row.
+    #[inline(always)]
+    pub(super) const fn elements(self, width: usize) -> (isize, isize) {
+        if self.rows == 0 {
+            return (0, 0);
+        }
+        // Of a share only the whole elements: what is left out at its end, the system's own fetching ahead brings.
+        let step = width / self.shares;
+        let start = self.rows * width.cast_signed() + (self.depth * step * self.share).cast_signed();
+        (start, step.cast_signed() - width.cast_signed())
+    }
 }
 
 /// A packed right operand.
@@ -27,25 +58,58 @@ pub(super) struct Packed<'a>(pub(super) &'a PackedMatrix);
 
 impl Operand for Packed<'_> {
     #[inline(always)]
-    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Panel {
-        PackedPanel(self.0.panel(panel, from, depth))
+    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize, ahead: Ahead) -> impl Panel {
+        PackedPanel::new(self.0.panel(panel, from, depth), ahead.elements(VECTORS * S::LANES))
     }
 }
 
-struct PackedPanel<'a>(&'a [f32]);
+/// A type that packed weights are kept in.
+pub(super) trait Weight: Copy {
+    /// The first vector of `from`, in single precision.
+    fn load<S: Simd>(simd: S, from: &[Self]) -> S::F32;
+}
 
-impl Panel for PackedPanel<'_> {
+impl Weight for f32 {
+    #[inline(always)]
+    fn load<S: Simd>(simd: S, from: &[Self]) -> S::F32 {
+        simd.load(from)
+    }
+}
+
+/// A block of the depth of a packed panel: rows as wide as a tile.
+pub(super) struct PackedPanel<'a, T> {
+    values: &'a [T],
+    /// Elements from what is read to what is asked for.
+    ahead: isize,
+    /// What is added to that from row to row.
+    step: isize,
+}
+
+impl<'a, T> PackedPanel<'a, T> {
+    #[inline(always)]
+    pub(super) const fn new(values: &'a [T], (ahead, step): (isize, isize)) -> Self {
+        Self { values, ahead, step }
+    }
+}
+
+impl<T: Weight> Panel for PackedPanel<'_, T> {
     const ENDS_EARLY: bool = false;
 
     #[inline(always)]
     fn depth<S: Simd>(&self) -> usize {
-        self.0.len() / (VECTORS * S::LANES)
+        self.values.len() / (VECTORS * S::LANES)
     }
     #[inline(always)]
     fn next<S: Simd, const WIDE: usize>(&mut self, simd: S) -> Option<[S::F32; WIDE]> {
-        let (row, rest) = self.0.split_at_checked(VECTORS * S::LANES)?;
-        self.0 = rest;
-        Some(load_whole(simd, row))
+        let (row, rest) = self.values.split_at_checked(VECTORS * S::LANES)?;
+        simd.prefetch_to_second_level(row, self.ahead);
+        self.ahead = self.ahead.wrapping_add(self.step);
+        self.values = rest;
+        let mut vectors = [simd.zero(); WIDE];
+        for (i, vector) in vectors.iter_mut().enumerate() {
+            *vector = T::load(simd, &row[i * S::LANES..]);
+        }
+        Some(vectors)
     }
     #[inline(always)]
     fn next_padded<S: Simd, const WIDE: usize>(&mut self, simd: S) -> [S::F32; WIDE] {
@@ -62,7 +126,7 @@ pub(super) struct Strided<'a> {
 
 impl Operand for Strided<'_> {
     #[inline(always)]
-    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Panel {
+    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize, _: Ahead) -> impl Panel {
         let first = from * self.columns + panel * VECTORS * S::LANES;
         StridedPanel { values: self.values.get(first..).unwrap_or_default(), columns: self.columns, depth }
     }
@@ -124,37 +188,76 @@ impl<B: Operand> SimdOp for Task<'_, B> {
     #[inline(always)]
     fn eval<S: Simd>(self, simd: S) {
         let Self { block, c } = self;
-        let panels = block.columns.div_ceil(VECTORS * S::LANES);
-        // Blocks of like depth, whole vectors long, and at least one, so that an empty depth still writes C.
-        let blocks = block.depth.div_ceil(MAX_DEPTH).max(1);
-        let depth = if blocks == 1 { block.depth } else { block.depth.div_ceil(blocks) };
-        let depth = depth.next_multiple_of(16).max(1);
-        let panel_bytes = depth * VECTORS * S::LANES * size_of::<f32>();
-        let panels_at_once = if panels * panel_bytes <= COLUMN_BLOCK_BYTES {
-            panels.max(1)
-        } else {
-            // Of like width: each walks over A again.
-            panels.div_ceil((panels * panel_bytes).div_ceil(COLUMN_BLOCK_BYTES))
-        };
-        for first in (0..panels).step_by(panels_at_once) {
-            let panels = first..panels.min(first + panels_at_once);
-            for from in (0..block.depth.max(1)).step_by(depth) {
-                block.multiply(simd, panels.clone(), from..block.depth.min(from + depth), c);
-            }
+        let most = tile_rows(S::TIER, block.vectors::<S>());
+        let blocks = block.rows.div_ceil(MOST_TILES * most);
+        if blocks <= 1 {
+            return block.multiply(simd, false, c);
+        }
+        // Of like height.
+        for i in 0..blocks {
+            let (first, end) = (i * block.rows / blocks, (i + 1) * block.rows / blocks);
+            let a = &block.a[first * block.depth..];
+            let c = &mut c[first * block.columns..end * block.columns];
+            Block { a, rows: end - first, ..block }.multiply(simd, end < block.rows, c);
         }
     }
 }
 
 impl<B: Operand> Block<'_, B> {
-    /// All rows of the given panels of columns, over a block of the depth.
+    /// All columns of the rows, which are few enough; `again`: B is needed once more after that.
     #[inline(always)]
-    fn multiply<S: Simd>(&self, simd: S, panels: Range<usize>, depths: Range<usize>, c: &mut [f32]) {
+    fn multiply<S: Simd>(&self, simd: S, again: bool, c: &mut [f32]) {
+        let panels = self.columns.div_ceil(VECTORS * S::LANES);
+        // Blocks of like depth, whole vectors long, and at least one, so that an empty depth still writes C.
+        let blocks = self.depth.div_ceil(MAX_DEPTH).max(1);
+        let depth = if blocks == 1 { self.depth } else { self.depth.div_ceil(blocks) };
+        let depth = depth.next_multiple_of(16).max(1);
+        for from in (0..self.depth.max(1)).step_by(depth) {
+            let depths = from..self.depth.min(from + depth);
+            for panel in 0..panels {
+                // Where the panel of the next turn lies, in rows of panels from this one.
+                let next = if panel + 1 < panels {
+                    self.depth.cast_signed()
+                } else if depths.end < self.depth {
+                    depth.cast_signed() - (panel * self.depth).cast_signed()
+                } else if again {
+                    -(panel * self.depth + from).cast_signed()
+                } else {
+                    0
+                };
+                self.column_of_tiles(simd, panel, depths.clone(), next, c);
+            }
+        }
+    }
+
+    /// One tile below the other along the rows.
+    #[inline(always)]
+    fn column_of_tiles<S: Simd>(
+        &self,
+        simd: S,
+        panel: usize,
+        depths: Range<usize>,
+        next: isize,
+        c: &mut [f32],
+    ) {
+        let width = VECTORS * S::LANES;
+        let column = panel * width;
+        let tile_width = width.min(self.columns - column);
+        let start = match self.bias {
+            _ if depths.start > 0 => Start::Sum,
+            Some(bias) => Start::Bias(&bias[column..][..tile_width]),
+            None => Start::Zero,
+        };
         let mut tiles = Tiles::new(self.rows, tile_rows(S::TIER, self.vectors::<S>()));
+        let shares = tiles.left;
         while let Some(rows) = tiles.next() {
             let values = &self.a[(rows.start * self.depth + depths.start).min(self.a.len())..];
             let a = Rows { values, stride: self.depth, count: rows.len() };
-            let c = &mut c[rows.start * self.columns..];
-            self.row_of_tiles(simd, a, panels.clone(), depths.clone(), c);
+            let c = &mut c[rows.start * self.columns + column..];
+            let mut target = Target { c, stride: self.columns, width: tile_width };
+            let ahead = Ahead { rows: next, depth: depths.len(), share: shares - 1 - tiles.left, shares };
+            let b = self.b.panel::<S>(panel, depths.start, depths.len(), ahead);
+            multiply(simd, a, b, start, &mut target);
         }
     }
 
@@ -172,6 +275,7 @@ impl<B: Operand> Block<'_, B> {
         a: Rows<'_>,
         panels: Range<usize>,
         depths: Range<usize>,
+        ahead: Ahead,
         c: &mut [f32],
     ) {
         let width = VECTORS * S::LANES;
@@ -184,7 +288,7 @@ impl<B: Operand> Block<'_, B> {
                 None => Start::Zero,
             };
             let mut target = Target { c: &mut c[column..], stride: self.columns, width: tile_width };
-            let b = self.b.panel::<S>(panel, depths.start, depths.len());
+            let b = self.b.panel::<S>(panel, depths.start, depths.len(), ahead);
             multiply(simd, a, b, start, &mut target);
         }
     }
@@ -196,6 +300,8 @@ struct Tiles {
     height: usize,
     /// Tiles that are a row higher.
     higher: usize,
+    /// Tiles to come.
+    left: usize,
     rows: usize,
 }
 
@@ -203,13 +309,13 @@ impl Tiles {
     #[inline(always)]
     fn new(rows: usize, most: usize) -> Self {
         // A division takes as long as a tile of a small product.
-        let (height, higher) = if rows <= most {
-            (rows, 0)
+        let (height, higher, left) = if rows <= most {
+            (rows, 0, 1)
         } else {
             let tiles = rows.div_ceil(most);
-            (rows / tiles, rows % tiles)
+            (rows / tiles, rows % tiles, tiles)
         };
-        Self { start: 0, height, higher, rows }
+        Self { start: 0, height, higher, left, rows }
     }
 
     #[inline(always)]
@@ -220,6 +326,7 @@ impl Tiles {
         let start = self.start;
         self.start += self.height + usize::from(self.higher > 0);
         self.higher = self.higher.saturating_sub(1);
+        self.left = self.left.saturating_sub(1);
         Some(start..self.start.min(self.rows))
     }
 }

@@ -7,8 +7,8 @@ use crate::simd::{Simd, Tier, TierUnavailable, dispatch, f16_to_f32, f32_to_f16}
 use crate::sys::Team;
 use crate::tensor::AlignedBuffer;
 
-use super::block::{Block, Operand};
-use super::tile::{Panel, VECTORS};
+use super::block::{Ahead, Block, Operand, PackedPanel, Weight};
+use super::tile::Panel;
 use super::{Layout, OverTeam, PackedMatrix};
 
 /// A `K x N` matrix of sixteen-bit floats in panels of as many columns as a register tile is wide; the last panel is
@@ -118,35 +118,19 @@ struct Halves<'a>(&'a PackedF16);
 
 impl Operand for Halves<'_> {
     #[inline(always)]
-    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize) -> impl Panel {
+    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize, ahead: Ahead) -> impl Panel {
         let Self(matrix) = self;
         let first = (panel * matrix.k + from) * matrix.width;
-        HalfPanel(&matrix.values[first..][..depth * matrix.width])
+        let values = &matrix.values[first..][..depth * matrix.width];
+        PackedPanel::new(values, ahead.elements(matrix.width))
     }
 }
 
-struct HalfPanel<'a>(&'a [u16]);
-
-impl Panel for HalfPanel<'_> {
-    const ENDS_EARLY: bool = false;
-
+/// Sixteen-bit floats, by their bits.
+impl Weight for u16 {
     #[inline(always)]
-    fn depth<S: Simd>(&self) -> usize {
-        self.0.len() / (VECTORS * S::LANES)
-    }
-    #[inline(always)]
-    fn next<S: Simd, const WIDE: usize>(&mut self, simd: S) -> Option<[S::F32; WIDE]> {
-        let (row, rest) = self.0.split_at_checked(VECTORS * S::LANES)?;
-        self.0 = rest;
-        let mut widened = [simd.zero(); WIDE];
-        for (vector, widened) in widened.iter_mut().enumerate() {
-            *widened = simd.load_f16(&row[vector * S::LANES..]);
-        }
-        Some(widened)
-    }
-    #[inline(always)]
-    fn next_padded<S: Simd, const WIDE: usize>(&mut self, simd: S) -> [S::F32; WIDE] {
-        [simd.zero(); WIDE]
+    fn load<S: Simd>(simd: S, from: &[Self]) -> S::F32 {
+        simd.load_f16(from)
     }
 }
 

@@ -17,7 +17,7 @@ mod dynamic;
 mod halves;
 mod int8;
 mod pack;
-mod split;
+pub(super) mod split;
 mod strategy;
 mod tile;
 

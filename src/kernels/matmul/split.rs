@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 /// Rows of C in each task of a team, for a product of `[m, k, n]` in tiles of so many rows: all of them where its
 /// multiply-adds are fewer than `parallel_work`, from which on threads pay.
-pub(super) fn rows_per_task(
+pub(in crate::kernels) fn rows_per_task(
     threads: NonZeroUsize,
     [m, k, n]: [usize; 3],
     parallel_work: usize,
