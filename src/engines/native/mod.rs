@@ -121,10 +121,11 @@ impl NativeEngine {
         layer_parts.begin(stages.track());
         lengths.clear();
         lengths.extend(texts.iter().map(Vec::len));
-        let (mut left, mut rest) = (texts, values);
-        let (mut target, mut most) = (even(texts, self.part_tokens), usize::MAX);
-        while !left.is_empty() {
-            let (part, later) = left.split_at(part_len(left, target).min(most));
+        let (mut first, mut rest) = (0, values);
+        let (mut target, mut most) = (even(lengths, self.part_tokens), usize::MAX);
+        while first < texts.len() {
+            let end = first + part_len(&lengths[first..], target).min(most);
+            let part = &texts[first..end];
             match stages.time(&clock, "prepare", || encoder.gather(team, part, workspace)) {
                 Ok(()) => {}
                 Err(EngineError::Memory { .. }) if part.len() > 1 => {
@@ -136,7 +137,7 @@ impl NativeEngine {
                 Err(error) => return Err(error),
             }
             let (rows, behind) = std::mem::take(&mut rest).split_at_mut(part.len() * dimensions);
-            (left, rest) = (later, behind);
+            (first, rest) = (end, behind);
             stages.time(&clock, "encode", || encoder.encode(team, workspace, layer_parts, probe));
             stages.time(&clock, "pool", || encoder.pool(workspace, rows));
             stages.time(&clock, "normalize", || encoder.finish(rows));
@@ -200,8 +201,8 @@ impl Engine for NativeEngine {
         facts.extend(parts::flops(shape, &self.lengths));
         let weight_bytes = self.encoder.precision().weight_bytes();
         let block = FEED_FORWARD_TOKENS * self.team.threads().get();
-        let together = [self.part_tokens, block.min(self.part_tokens)];
-        facts.extend(parts::bytes(shape, &self.lengths, weight_bytes, together));
+        let passes = passes(&self.lengths, self.part_tokens, block);
+        facts.extend(parts::bytes(shape, &self.lengths, weight_bytes, passes));
         facts.extend([
             ("workspace_bytes", memory.capacity_bytes as f64),
             ("workspace_unused_share", memory.unused_share()),
@@ -236,20 +237,33 @@ fn zeroes(texts: usize, dimensions: usize) -> Result<Vec<f32>, EngineError> {
 }
 
 /// Tokens of each of the fewest evenly filled parts of at most about `most` tokens.
-fn even(texts: &[Vec<u32>], most: usize) -> usize {
-    let total: usize = texts.iter().map(Vec::len).sum();
+fn even(lengths: &[usize], most: usize) -> usize {
+    let total: usize = lengths.iter().sum();
     total.div_ceil(total.div_ceil(most.max(1)).max(1))
 }
 
 /// How many of the first texts make a part: whole ones, until there are `target` tokens, and one at least.
-fn part_len(texts: &[Vec<u32>], target: usize) -> usize {
+fn part_len(lengths: &[usize], target: usize) -> usize {
     let mut tokens = 0;
     let mut len = 0;
-    while len < texts.len() && (len == 0 || tokens < target) {
-        tokens += texts[len].len();
+    while len < lengths.len() && (len == 0 || tokens < target) {
+        tokens += lengths[len];
         len += 1;
     }
     len
+}
+
+/// How often the weights of attention and those of the feed-forward blocks are gone through.
+fn passes(lengths: &[usize], part_tokens: usize, block: usize) -> [usize; 2] {
+    let target = even(lengths, part_tokens);
+    let (mut left, mut passes) = (lengths, [0, 0]);
+    while !left.is_empty() {
+        let (part, later) = left.split_at(part_len(left, target));
+        passes[0] += 1;
+        passes[1] += part.iter().sum::<usize>().div_ceil(block.max(1));
+        left = later;
+    }
+    passes
 }
 
 #[cfg(test)]
@@ -260,16 +274,18 @@ mod tests {
     #[test]
     fn parts_cover_every_text_once_and_stay_near_their_size() {
         for lengths in [vec![], vec![0], vec![3], vec![2000, 1, 1], vec![64; 100], vec![0, 0, 5000, 0]] {
-            let texts: Vec<Vec<u32>> = lengths.iter().map(|&n| vec![0; n]).collect();
             let longest = lengths.iter().max().copied().unwrap_or(0);
-            let mut left = &texts[..];
+            let mut left = &lengths[..];
             while !left.is_empty() {
-                let (part, later) = left.split_at(part_len(left, even(&texts, PART_TOKENS)));
-                let tokens: usize = part.iter().map(Vec::len).sum();
+                let (part, later) = left.split_at(part_len(left, even(&lengths, PART_TOKENS)));
+                let tokens: usize = part.iter().sum();
                 assert!(!part.is_empty() && tokens <= PART_TOKENS + longest, "{lengths:?}: {tokens}");
                 left = later;
             }
         }
+        assert_eq!(passes(&[64; 32], 1024, 192), [2, 12]);
+        assert_eq!(passes(&[100, 200], 1, 192), [2, 3]);
+        assert_eq!(passes(&[], 1024, 192), [0, 0]);
     }
 
     #[test]

@@ -128,7 +128,7 @@ pub(super) fn flops(shape: &Architecture, lengths: &[usize]) -> impl Iterator<It
 }
 
 /// Bytes that the core reads and writes in each part, in the order of [`Part`]: inputs and outputs in single precision, and
-/// the weights once for every `block` tokens that go through a product together.
+/// the weights as often as tokens go through them together: those of attention, and those of feed-forward.
 #[expect(clippy::cast_precision_loss, reason = "counts shown with a few digits")]
 pub(super) fn bytes(
     shape: &Architecture,
@@ -138,9 +138,8 @@ pub(super) fn bytes(
 ) -> impl Iterator<Item = (&'static str, f64)> {
     let (layers, width, wide) = (shape.layers as f64, shape.hidden as f64, shape.intermediate as f64);
     let tokens: f64 = lengths.iter().map(|&n| n as f64).sum();
-    let times = |most: usize| (tokens / most.max(1) as f64).ceil().max(1.0);
-    let product = |inputs: f64, outputs: f64, most: usize| {
-        4.0 * tokens * (inputs + outputs) + weight_bytes * inputs * outputs * times(most)
+    let product = |inputs: f64, outputs: f64, passes: usize| {
+        4.0 * tokens * (inputs + outputs) + weight_bytes * inputs * outputs * passes as f64
     };
     let each = [
         product(width, 3.0 * width, part),
@@ -154,4 +153,27 @@ pub(super) fn bytes(
         4.0 * tokens * 3.0 * width,
     ];
     BYTES.into_iter().zip(each.map(|bytes| layers * bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engines::builtin::Preset;
+
+    #[test]
+    fn bytes_are_inputs_outputs_and_the_weights_of_every_pass() {
+        let shape = Preset::MinilmL6.architecture();
+        let of = |lengths: &[usize], weight: f64, passes| -> Vec<(&str, f64)> {
+            bytes(&shape, lengths, weight, passes).collect()
+        };
+        // Six layers, width 384, inner width 1536; 300 tokens go through `up` in two blocks.
+        let bytes = of(&[100, 200], 1.0, [1, 2]);
+        let layer = |bytes: usize| 6.0 * bytes as f64;
+        assert_eq!(bytes[0], ("encode_query_key_value_bytes", layer(4 * 300 * 4 * 384 + 3 * 384 * 384)));
+        assert_eq!(bytes[4], ("encode_up_bytes", layer(4 * 300 * 1920 + 2 * 384 * 1536)));
+        assert_eq!(bytes[5], ("encode_activation_bytes", layer(4 * 300 * 2 * 1536)));
+        assert_eq!(bytes[7], ("encode_output_norm_bytes", layer(4 * 300 * 3 * 384)));
+        assert_eq!(of(&[100, 200], 4.0, [2, 3])[4].1, layer(4 * 300 * 1920 + 12 * 384 * 1536));
+        assert_eq!(of(&[], 1.0, [0, 0])[5].1, 0.0);
+    }
 }

@@ -34,6 +34,26 @@ fn every_batch_comes_out_with_stages_tokens_latency_and_the_note() {
 }
 
 #[test]
+fn a_case_tells_its_roofs_its_parts_and_its_counts_or_why_not() {
+    let outcomes = run(&plan(&["2x16"]), &Stop::default()).unwrap();
+    let Outcome::Measured(measurement) = &outcomes[0] else { panic!("{outcomes:?}") };
+    let fact = |name: &str| measurement.facts.get(name).copied();
+    assert!(fact("peak_flops_per_second").is_some_and(|peak| peak > 1e8), "{:?}", measurement.facts);
+    assert!(fact("l2_bytes_per_second").is_some_and(|rate| rate > 1e7));
+    assert!(fact("encode_up_bytes") > fact("encode_activation_bytes") && fact("workspace_bytes") > Some(0.0));
+    assert_eq!((fact("smaller_parts"), fact("pool_free_share")), (Some(0.0), Some(0.0)));
+    let noted = |words: &str| measurement.notes.iter().any(|note| note.starts_with(words));
+    for (name, words) in [
+        ("allocations", "allocations are unknown"),
+        ("cycles", "cycles, instructions"),
+        ("package_joules", "energy is unknown"),
+        ("processor_celsius", "the temperature is unknown"),
+    ] {
+        assert!(fact(name).is_some() != noted(words), "{name}: {:?}", measurement.notes);
+    }
+}
+
+#[test]
 fn every_precision_has_cases_of_its_own_and_says_how_well_it_agrees() {
     let plan = EmbedPlan {
         precisions: Precision::all().filter(|precision| precision.best_tier().is_some()).collect(),
