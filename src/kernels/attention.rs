@@ -1,18 +1,20 @@
 //! Scaled dot-product attention of one sequence, all heads, without a mask.
 //!
-//! For each head `out = softmax(q kT / sqrt(head_width)) v`. The keys of a head are transposed into scratch (and
-//! scaled on the way), so that scores are computed for a vector of keys at once; then, six queries at a time: their
-//! scores into scratch, the softmax there, and the weighted sum of the values with six rows of accumulators in
-//! registers. Shares are left unnormalised until the end: one product per output element instead of one per key.
-//! Both products are one tile routine: six rows of a left operand against columns of a right one.
+//! For each head `out = softmax(q kT / sqrt(head_width)) v`. The keys of a head are packed into panels in scratch, scaled
+//! on the way; then, as many queries at a time as a register tile of matrix products has rows: their scores into scratch,
+//! the softmax there, and the weighted sum of the values. Shares are left unnormalised until the end: one product per
+//! output element instead of one per key. Both products are tiles of [`super::matmul`], from the first-level cache.
 
-use super::lanes::whole_lanes;
+use std::ops::Range;
+
+use super::lanes::{scale_in_place, whole_lanes};
+use super::matmul::block::{PackedPanel, StridedPanel};
+use super::matmul::tile::{Rows, Start, Target, VECTORS, multiply, tile_rows};
 use super::softmax::{exp_sum_in_place, reciprocal, shift};
 use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};
 
-/// Rows of a tile: with two vectors of columns twelve accumulators, which sixteen registers hold beside two columns
-/// and a broadcast, and which cover the latency of two FMA pipes.
-const ROWS: usize = 6;
+/// The most queries of a tile on any tier.
+const ROWS: usize = 12;
 /// Keys are padded to whole pairs of the widest vectors.
 const KEY_PADDING: usize = 32;
 
@@ -30,7 +32,7 @@ pub struct Qkv<'a> {
     pub stride: usize,
 }
 
-/// Floats of scratch that [`attend`] needs: one head's keys and six rows of scores (heads take turns).
+/// Floats of scratch that [`attend`] needs: one head's keys and the scores of a tile (heads take turns).
 #[must_use]
 pub const fn attention_scratch_len(tokens: usize, heads: usize, head_width: usize) -> usize {
     if heads == 0 { 0 } else { padded_keys(tokens) * (head_width + ROWS) }
@@ -70,28 +72,32 @@ impl SimdOp for Attend<'_> {
                 tokens: self.tokens,
                 width: self.head_width,
             };
-            head.transpose_keys(keys, padded);
-            for first in (0..self.tokens).step_by(ROWS) {
-                let rows: [usize; ROWS] = std::array::from_fn(|i| (first + i).min(self.tokens - 1));
-                head.scores(s, rows, keys, padded, scores);
+            head.pack_keys::<S>(keys, padded);
+            let most = tile_rows(S::TIER, VECTORS);
+            // Tiles of like height.
+            let tiles = self.tokens.div_ceil(most);
+            for tile in 0..tiles {
+                let queries = tile * self.tokens / tiles..(tile + 1) * self.tokens / tiles;
+                let (first, count) = (queries.start, queries.len());
+                head.scores(s, queries.clone(), keys, padded, scores);
                 if !bias.is_empty() {
-                    for (row, query) in scores.chunks_exact_mut(padded).zip(rows) {
+                    for (row, query) in scores.chunks_exact_mut(padded).zip(queries) {
                         let bias = &bias[distances / 2 - query..][..self.tokens];
                         add_in_place(s, &mut row[..self.tokens], bias);
                     }
                 }
                 // All largest scores first: they do not wait for one another, and the exponentials of a row do.
                 let mut shifts = [0.0; ROWS];
-                for (row, to) in scores.chunks_exact(padded).zip(&mut shifts) {
+                for (row, to) in scores.chunks_exact(padded).zip(&mut shifts[..count]) {
                     *to = shift(s, &row[..self.tokens]);
                 }
                 let mut scales = [0.0; ROWS];
-                for ((row, shift), scale) in scores.chunks_exact_mut(padded).zip(shifts).zip(&mut scales) {
+                let rows = scores.chunks_exact_mut(padded).zip(&shifts[..count]);
+                for ((row, &shift), scale) in rows.zip(&mut scales) {
                     *scale = reciprocal(exp_sum_in_place(s, &mut row[..self.tokens], shift));
                 }
-                let count = ROWS.min(self.tokens - first);
                 let out = &mut self.out[first * model_width + column..];
-                head.context(s, scores, padded, &scales[..count], out, model_width);
+                head.context(s, (scores, padded), &scales[..count], out, model_width);
             }
         }
     }
@@ -172,122 +178,66 @@ struct Head<'a> {
 }
 
 impl Head<'_> {
-    /// `keys[d * padded + t] = k[t][d] / sqrt(width)`; the padding repeats the last key, and nobody reads its scores.
+    /// Panels as wide as a tile: row `d` of a panel holds `k[t][d] / sqrt(width)` of its keys; the padding repeats the last
+    /// key, and nobody reads its scores.
     #[inline(always)]
     #[expect(clippy::cast_precision_loss, reason = "a head is far narrower than 2^24")]
-    fn transpose_keys(self, keys: &mut [f32], padded: usize) {
+    fn pack_keys<S: Simd>(self, keys: &mut [f32], padded: usize) {
+        // Keys whose lines stay in the cache while the dimensions pass; stores are contiguous.
+        const TOGETHER: usize = 8;
         let scale = 1.0 / (self.width as f32).sqrt();
-        // Sixteen tokens at a time: their lines stay in the cache while the dimensions pass, and stores are contiguous.
-        for block in (0..padded).step_by(16) {
-            let tokens: [&[f32]; 16] = std::array::from_fn(|i| {
-                let token = (block + i).min(self.tokens - 1);
+        let wide = VECTORS * S::LANES;
+        for first in (0..padded).step_by(TOGETHER) {
+            let tokens: [&[f32]; TOGETHER] = std::array::from_fn(|i| {
+                let token = (first + i).min(self.tokens - 1);
                 &self.k[token * self.stride..][..self.width]
             });
-            for d in 0..self.width {
-                let to = &mut keys[d * padded + block..][..16];
-                for (to, token) in to.iter_mut().zip(tokens) {
+            let panel = &mut keys[first / wide * wide * self.width..][..wide * self.width];
+            for (d, row) in panel.chunks_exact_mut(wide).enumerate() {
+                for (to, token) in row[first % wide..][..TOGETHER].iter_mut().zip(tokens) {
                     *to = token[d] * scale;
                 }
             }
         }
     }
 
-    /// The scores of the queries `rows` against every key: `scores[i * padded + t]`.
+    /// The scores of some queries against every key: a row of `padded` each.
     #[inline(always)]
-    fn scores<S: Simd>(self, s: S, rows: [usize; ROWS], keys: &[f32], padded: usize, scores: &mut [f32]) {
-        let left: [&[f32]; ROWS] = std::array::from_fn(|i| &self.q[rows[i] * self.stride..][..self.width]);
-        for first in (0..padded).step_by(2 * S::LANES) {
-            let tile = tile::<S, 2>(s, left, self.width, &keys[first..], padded);
-            for (row, tile) in scores.chunks_exact_mut(padded).zip(tile) {
-                let to = &mut row[first..][..2 * S::LANES];
-                s.store(tile[0], to);
-                s.store(tile[1], &mut to[S::LANES..]);
-            }
+    fn scores<S: Simd>(self, s: S, queries: Range<usize>, keys: &[f32], padded: usize, scores: &mut [f32]) {
+        let wide = VECTORS * S::LANES;
+        let left = Rows {
+            values: &self.q[queries.start * self.stride..],
+            stride: self.stride,
+            count: queries.len(),
+        };
+        for (panel, keys) in keys.chunks_exact(wide * self.width).enumerate() {
+            let mut target = Target { c: &mut scores[panel * wide..], stride: padded, width: wide };
+            multiply(s, left, PackedPanel::new(keys, (0, 0)), Start::Zero, &mut target);
         }
     }
 
-    /// The sums of the values weighted by the rows of `shares`, times `scales`: one row of `out` for each scale.
+    /// The sums of the values weighted by rows of shares (so far apart), times `scales`: a row of `out` for each scale.
     #[inline(always)]
     fn context<S: Simd>(
         self,
         s: S,
-        shares: &[f32],
-        padded: usize,
+        (shares, stride): (&[f32], usize),
         scales: &[f32],
         out: &mut [f32],
         out_stride: usize,
     ) {
-        let left: [&[f32]; ROWS] = std::array::from_fn(|i| &shares[i * padded..][..self.tokens]);
-        let pairs = self.width - self.width % (2 * S::LANES);
-        for first in (0..pairs).step_by(2 * S::LANES) {
-            let tile = tile::<S, 2>(s, left, self.tokens, &self.v[first..], self.stride);
-            for (i, (tile, &scale)) in tile.iter().zip(scales).enumerate() {
-                let to = &mut out[i * out_stride + first..][..2 * S::LANES];
-                s.store(s.mul(tile[0], s.splat(scale)), to);
-                s.store(s.mul(tile[1], s.splat(scale)), &mut to[S::LANES..]);
-            }
+        let left = Rows { values: shares, stride, count: scales.len() };
+        let wide = VECTORS * S::LANES;
+        for first in (0..self.width).step_by(wide) {
+            let values = StridedPanel { values: &self.v[first..], columns: self.stride, depth: self.tokens };
+            let width = wide.min(self.width - first);
+            let mut target = Target { c: &mut out[first..], stride: out_stride, width };
+            multiply(s, left, values, Start::Zero, &mut target);
         }
-        let whole = whole_lanes::<S>(self.width);
-        if pairs < whole {
-            let tile = tile::<S, 1>(s, left, self.tokens, &self.v[pairs..], self.stride);
-            for (i, (tile, &scale)) in tile.iter().zip(scales).enumerate() {
-                s.store(s.mul(tile[0], s.splat(scale)), &mut out[i * out_stride + pairs..]);
-            }
-        }
-        if whole < self.width {
-            self.context_rest(s, left, scales, whole, out, out_stride);
+        for (row, &scale) in out.chunks_mut(out_stride).zip(scales) {
+            scale_in_place(s, &mut row[..self.width], scale);
         }
     }
-
-    /// [`Self::context`] of the columns from `first`, which are less than a vector.
-    #[inline(always)]
-    fn context_rest<S: Simd>(
-        self,
-        s: S,
-        left: [&[f32]; ROWS],
-        scales: &[f32],
-        first: usize,
-        out: &mut [f32],
-        out_stride: usize,
-    ) {
-        let columns = first..self.width;
-        for (i, (left, &scale)) in left.iter().zip(scales).enumerate() {
-            let mut sum = s.zero();
-            for (&share, values) in left.iter().zip(self.v.chunks(self.stride)) {
-                sum = s.mul_add(s.splat(share), s.load_partial(&values[columns.clone()]), sum);
-            }
-            let to = &mut out[i * out_stride..][columns.clone()];
-            s.store_partial(s.mul(sum, s.splat(scale)), to);
-        }
-    }
-}
-
-/// `left` (six rows of `depth`) times `COLUMNS` vectors of the first columns of `right`, whose rows lie `stride` apart.
-#[inline(always)]
-fn tile<S: Simd, const COLUMNS: usize>(
-    s: S,
-    left: [&[f32]; ROWS],
-    depth: usize,
-    right: &[f32],
-    stride: usize,
-) -> [[S::F32; COLUMNS]; ROWS] {
-    // The same length for all, so that the loop needs no check.
-    let left = left.map(|row| &row[..depth]);
-    let mut sums = [[s.zero(); COLUMNS]; ROWS];
-    for k in 0..depth {
-        let right = &right[k * stride..][..COLUMNS * S::LANES];
-        let mut columns = [s.zero(); COLUMNS];
-        for (c, column) in columns.iter_mut().enumerate() {
-            *column = s.load(&right[c * S::LANES..]);
-        }
-        for (sums, row) in sums.iter_mut().zip(left) {
-            let x = s.splat(row[k]);
-            for (sum, column) in sums.iter_mut().zip(columns) {
-                *sum = s.mul_add(x, column, *sum);
-            }
-        }
-    }
-    sums
 }
 
 /// [`attend`] in double precision.

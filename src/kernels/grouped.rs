@@ -12,13 +12,14 @@
 //! something infinite or not a number has a scale that is not a number, and so has every output of its row. A largest
 //! magnitude below 2^-120 counts as zero.
 //!
-//! The codes of a tile's rows are made once for all columns of a block; sums become single precision in registers after
+//! The codes of some tiles' rows are made once for all columns; sums become single precision in registers after
 //! every group and leave them once.
 
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
+use super::matmul::ahead::Ahead;
 use super::matmul::split::rows_per_task;
 use crate::simd::{DotU8S8, DotU8S8Op, RowsMut, Tier, TierUnavailable, dispatch_u8s8};
 use crate::sys::Team;
@@ -38,8 +39,8 @@ const QUADS: usize = GROUP / 4;
 const VECTORS: usize = 2;
 /// The most rows that any tier's tile has.
 const MAX_ROWS: usize = 14;
-/// Bytes of weights that one block of columns may take: most of a second-level cache of 1 MiB.
-const COLUMN_BLOCK_BYTES: usize = 640 << 10;
+/// Tiles that one panel of weights serves before the next: their codes stay in the second-level cache.
+const MOST_TILES: usize = 4;
 /// Multiply-adds from which a second thread pays (waking one takes tens of microseconds).
 const PARALLEL_WORK: usize = 16 << 20;
 /// What is smaller counts as zero: 2^-120, whose reciprocal times 255 is still a number.
@@ -48,7 +49,7 @@ const SMALLEST_MAGNITUDE: f32 = f32::from_bits((127 - 120) << 23);
 /// The codes of a group of a tile's rows.
 type GroupCodes = [[[u8; 4]; QUADS]; MAX_ROWS];
 
-/// Codes and scales of the rows of a tile, group by group: reused by a thread from call to call.
+/// Codes and scales of the rows of some tiles, tile by tile and group by group: reused by a thread from call to call.
 struct Rows {
     codes: AlignedBuffer<u8>,
     scales: AlignedBuffer<f32>,
@@ -61,12 +62,31 @@ thread_local! {
 }
 
 impl Rows {
+    /// `groups` is that of all tiles.
     fn reserve(&mut self, groups: usize) {
         if self.codes.len() < groups * size_of::<GroupCodes>() {
             self.codes = AlignedBuffer::zeroed(groups * size_of::<GroupCodes>());
             self.scales = AlignedBuffer::zeroed(groups * MAX_ROWS);
         }
     }
+
+    /// Those of a tile.
+    #[inline(always)]
+    fn of_tile(&self, tile: usize, groups: usize) -> TileRows<'_> {
+        let of_tile = tile * groups..(tile + 1) * groups;
+        TileRows {
+            codes: &self.codes.as_chunks::<4>().0.as_chunks::<QUADS>().0.as_chunks::<MAX_ROWS>().0
+                [of_tile.clone()],
+            scales: &self.scales.as_chunks::<MAX_ROWS>().0[of_tile],
+        }
+    }
+}
+
+/// Codes and scales of a tile's rows, group by group.
+#[derive(Clone, Copy)]
+struct TileRows<'a> {
+    codes: &'a [GroupCodes],
+    scales: &'a [[f32; MAX_ROWS]],
 }
 
 /// Rows of a tile: the accumulators, a row of B and one broadcast fill the registers (of AVX2's 16, the widened halves of
@@ -133,34 +153,44 @@ impl DotU8S8Op for Block<'_> {
     #[inline(always)]
     fn eval<S: DotU8S8>(self, simd: S) {
         let Self { x, weights, out, rows } = self;
-        let (k, n) = (weights.k(), weights.n());
+        let (k, n, groups) = (weights.k(), weights.n(), weights.groups());
         let width = VECTORS * S::LANES;
-        let (m, panels, groups) = (out.len() / n.max(1), n.div_ceil(width), weights.groups());
-        rows.reserve(groups);
-        let most = tile_rows(S::TIER);
-        let tiles = m.div_ceil(most).max(1);
-        let at_once = (COLUMN_BLOCK_BYTES / (k.max(1) * width)).max(1);
-        // Blocks of like width: each makes the codes again.
-        let at_once = panels.div_ceil(panels.div_ceil(at_once).max(1)).max(1);
-        for first in (0..panels).step_by(at_once) {
-            for tile in 0..tiles {
-                // Tiles of like height: a last one of two rows would run at a fraction of the speed.
-                let (top, bottom) = (tile * m / tiles, (tile + 1) * m / tiles);
-                encode(simd, weights, &x[top * k..bottom * k], rows);
-                for panel in first..panels.min(first + at_once) {
-                    let column = panel * width;
+        let (m, panels) = (out.len() / n.max(1), n.div_ceil(width));
+        let tiles = m.div_ceil(tile_rows(S::TIER));
+        rows.reserve(groups * tiles.min(MOST_TILES));
+        // Tiles of like height: a last one of two rows would run at a fraction of the speed.
+        let tops = |tile: usize| tile * m / tiles;
+        for first in (0..tiles).step_by(MOST_TILES) {
+            let some = first..tiles.min(first + MOST_TILES);
+            for tile in some.clone() {
+                let x = &x[tops(tile) * k..tops(tile + 1) * k];
+                encode(simd, weights, x, rows, (tile - first) * groups);
+            }
+            for panel in 0..panels {
+                let (column, quads) = (panel * width, k.div_ceil(4));
+                let next = if panel + 1 < panels {
+                    quads.cast_signed()
+                } else if some.end < tiles {
+                    -(panel * quads).cast_signed()
+                } else {
+                    0
+                };
+                for tile in some.clone() {
+                    let (top, bottom) = (tops(tile), tops(tile + 1));
+                    let ahead = Ahead::new(next, quads, tile - first, some.len());
+                    let a = rows.of_tile(tile - first, groups);
                     let place =
                         Place { out: &mut out[top * n + column..], stride: n, width: width.min(n - column) };
-                    multiply(simd, bottom - top, rows, weights, panel, place);
+                    multiply(simd, bottom - top, a, Panel { weights, panel, ahead }, place);
                 }
             }
         }
     }
 }
 
-/// Codes and scales of the rows in `x`.
+/// Codes and scales of the rows in `x`, from that group on.
 #[inline(always)]
-fn encode<S: DotU8S8>(simd: S, weights: &GroupedInt8, x: &[f32], to: &mut Rows) {
+fn encode<S: DotU8S8>(simd: S, weights: &GroupedInt8, x: &[f32], to: &mut Rows, first: usize) {
     let k = weights.k();
     if k == 0 {
         return;
@@ -168,6 +198,7 @@ fn encode<S: DotU8S8>(simd: S, weights: &GroupedInt8, x: &[f32], to: &mut Rows) 
     for (row, x) in x.chunks_exact(k).enumerate() {
         for (group, from) in (0..k).step_by(GROUP).enumerate() {
             let depths = from..k.min(from + GROUP);
+            let group = first + group;
             let at = (group * MAX_ROWS + row) * GROUP;
             let input = Mapped { x: &x[depths.clone()], by: weights.map(depths) };
             let scale = encode_group(simd, weights.codes(), input, &mut to.codes[at..at + GROUP]);
@@ -283,6 +314,14 @@ fn scale_and_factor(codes: Codes, largest: f32) -> (f32, f32) {
     }
 }
 
+/// A panel of weights, and what is fetched while it is read.
+#[derive(Clone, Copy)]
+struct Panel<'a> {
+    weights: &'a GroupedInt8,
+    panel: usize,
+    ahead: Ahead,
+}
+
 /// One tile's place in the output.
 struct Place<'a> {
     /// From the tile's first element on.
@@ -309,20 +348,13 @@ macro_rules! each_row {
 }
 
 #[inline(always)]
-fn multiply<S: DotU8S8>(
-    simd: S,
-    rows: usize,
-    a: &Rows,
-    weights: &GroupedInt8,
-    panel: usize,
-    place: Place<'_>,
-) {
+fn multiply<S: DotU8S8>(simd: S, rows: usize, a: TileRows<'_>, b: Panel<'_>, place: Place<'_>) {
     macro_rules! tiles {
         ($($rows:literal)*) => {
             match rows {
                 // A function each: inlined into every caller, they would be most of the program and of its build.
                 $($rows if const { $rows <= tile_rows(S::TIER) } => {
-                    simd.run_bytes(Tile::<$rows> { a, weights, panel, place });
+                    simd.run_bytes(Tile::<$rows> { a, b, place });
                 })*
                 _ => {}
             }
@@ -333,9 +365,8 @@ fn multiply<S: DotU8S8>(
 
 /// A few rows of the output, two vectors wide.
 struct Tile<'a, const ROWS: usize> {
-    a: &'a Rows,
-    weights: &'a GroupedInt8,
-    panel: usize,
+    a: TileRows<'a>,
+    b: Panel<'a>,
     place: Place<'a>,
 }
 
@@ -344,16 +375,23 @@ impl<const ROWS: usize> DotU8S8Op for Tile<'_, ROWS> {
 
     #[inline(always)]
     fn eval<S: DotU8S8>(self, simd: S) {
-        let Self { a, weights, panel, place } = self;
+        let Self { a, b: Panel { weights, panel, ahead }, place } = self;
+        let (mut ahead, step) = ahead.elements(VECTORS * 4 * S::LANES);
+        // The output is needed when the depth is done.
+        for row in 0..ROWS {
+            let to = place.out.get(row * place.stride..).unwrap_or_default();
+            for vector in 0..VECTORS {
+                simd.prefetch(to.get(vector * S::LANES..).unwrap_or_default());
+            }
+        }
         let mut totals = [[simd.zero(); VECTORS]; ROWS];
-        let codes = a.codes.as_chunks::<4>().0.as_chunks::<QUADS>().0.as_chunks::<MAX_ROWS>().0;
-        let scales = a.scales.as_chunks::<MAX_ROWS>().0;
-        let groups = codes.iter().zip(scales).take(weights.groups()).enumerate();
-        for (group, (codes, scales)) in groups {
+        for (group, (codes, scales)) in a.codes.iter().zip(a.scales).enumerate() {
             let (quads, start) = weights.group(panel, group);
             let first = [simd.load_i32(start), simd.load_i32(&start[S::LANES..])];
             let mut sums = [first; ROWS];
             for (quad, b) in (0..QUADS).zip(quads.chunks_exact(VECTORS * 4 * S::LANES)) {
+                simd.prefetch_to_second_level(b, ahead);
+                ahead = ahead.wrapping_add(step);
                 let b = [simd.load_bytes(b), simd.load_bytes(&b[4 * S::LANES..])];
                 each_row!(ROWS, |row| {
                     // Loaded where it is used: brought forward, a tile's codes would take the registers of its sums.

@@ -151,3 +151,15 @@ pub(super) fn keep_first<S: Simd>(s: S, value: S::F32, n: usize, fill: f32) -> S
     let flags = s.load(&FIRST[16 - n.min(16)..]);
     s.select(s.less(s.zero(), flags), value, s.splat(fill))
 }
+/// `data *= by`
+#[inline(always)]
+pub(super) fn scale_in_place<S: Simd>(s: S, data: &mut [f32], by: f32) {
+    let by = s.splat(by);
+    let (data, rest) = data.split_at_mut(whole_lanes::<S>(data.len()));
+    for x in data.chunks_exact_mut(S::LANES) {
+        s.store(s.mul(s.load(x), by), x);
+    }
+    if !rest.is_empty() {
+        s.store_partial(s.mul(s.load_partial(rest), by), rest);
+    }
+}

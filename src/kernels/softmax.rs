@@ -5,7 +5,7 @@
 //! products that follow. A row of `-inf` alone (every position masked) becomes zeros; a row with a NaN or `+inf`
 //! becomes NaN in those places at least.
 
-use super::lanes::{keep_first, whole_lanes};
+use super::lanes::{keep_first, scale_in_place, whole_lanes};
 use super::math::exp_share;
 use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};
 
@@ -73,14 +73,7 @@ fn shifts<S: Simd>(s: S, block: &[f32], width: usize) -> [f32; BLOCK] {
 #[inline(always)]
 fn scale<S: Simd>(s: S, block: &mut [f32], width: usize, scales: &[f32; BLOCK]) {
     for (row, &scale) in block.chunks_exact_mut(width).zip(scales) {
-        let scale = s.splat(scale);
-        let (row, rest) = row.split_at_mut(whole_lanes::<S>(row.len()));
-        for x in row.chunks_exact_mut(S::LANES) {
-            s.store(s.mul(s.load(x), scale), x);
-        }
-        if !rest.is_empty() {
-            s.store_partial(s.mul(s.load_partial(rest), scale), rest);
-        }
+        scale_in_place(s, row, scale);
     }
 }
 

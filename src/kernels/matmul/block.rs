@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::simd::{Simd, SimdOp};
 
 use super::PackedMatrix;
+use super::ahead::Ahead;
 use super::tile::{Panel, Rows, Start, Target, VECTORS, load_row, load_whole, multiply, tile_rows};
 
 /// The longest block of the depth: a panel of it, 64 KiB, is read from the caches next to the core by one tile after the
@@ -23,35 +24,6 @@ pub(super) trait Operand: Copy {
     fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize, ahead: Ahead) -> impl Panel;
 }
 
-/// What a tile asks for while it reads a panel, so that its weights are near when their turn comes: the bandwidth of the
-/// memory that they come from would lie idle while tiles are computed from near memory.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ahead {
-    /// Rows of panels from the first that is read to the first of those that are needed next; 0 for none.
-    rows: isize,
-    /// How many are needed next.
-    depth: usize,
-    /// Which share of them this tile asks for,
-    share: usize,
-    /// of so many.
-    shares: usize,
-}
-
-impl Ahead {
-    /// From what is read first to what is asked for first, in elements of panels so wide, and what is added to that from
-    /// row to row.
-    #[inline(always)]
-    pub(super) const fn elements(self, width: usize) -> (isize, isize) {
-        if self.rows == 0 {
-            return (0, 0);
-        }
-        // Of a share only the whole elements: what is left out at its end, the system's own fetching ahead brings.
-        let step = width / self.shares;
-        let start = self.rows * width.cast_signed() + (self.depth * step * self.share).cast_signed();
-        (start, step.cast_signed() - width.cast_signed())
-    }
-}
-
 /// A packed right operand.
 #[derive(Clone, Copy)]
 pub(super) struct Packed<'a>(pub(super) &'a PackedMatrix);
@@ -64,7 +36,7 @@ impl Operand for Packed<'_> {
 }
 
 /// A type that packed weights are kept in.
-pub(super) trait Weight: Copy {
+pub(in crate::kernels) trait Weight: Copy {
     /// The first vector of `from`, in single precision.
     fn load<S: Simd>(simd: S, from: &[Self]) -> S::F32;
 }
@@ -77,7 +49,7 @@ impl Weight for f32 {
 }
 
 /// A block of the depth of a packed panel: rows as wide as a tile.
-pub(super) struct PackedPanel<'a, T> {
+pub(in crate::kernels) struct PackedPanel<'a, T> {
     values: &'a [T],
     /// Elements from what is read to what is asked for.
     ahead: isize,
@@ -87,7 +59,7 @@ pub(super) struct PackedPanel<'a, T> {
 
 impl<'a, T> PackedPanel<'a, T> {
     #[inline(always)]
-    pub(super) const fn new(values: &'a [T], (ahead, step): (isize, isize)) -> Self {
+    pub(in crate::kernels) const fn new(values: &'a [T], (ahead, step): (isize, isize)) -> Self {
         Self { values, ahead, step }
     }
 }
@@ -134,10 +106,13 @@ impl Operand for Strided<'_> {
 
 /// Where a row has fewer columns left than a vector, the vector goes on with the next row: lanes do not mix, and those
 /// are not stored. Only the last rows have nothing to go on with.
-struct StridedPanel<'a> {
-    values: &'a [f32],
-    columns: usize,
-    depth: usize,
+pub(in crate::kernels) struct StridedPanel<'a> {
+    /// From the first of the panel's columns on.
+    pub(in crate::kernels) values: &'a [f32],
+    /// Elements of a whole row.
+    pub(in crate::kernels) columns: usize,
+    /// Rows.
+    pub(in crate::kernels) depth: usize,
 }
 
 impl Panel for StridedPanel<'_> {
@@ -255,7 +230,7 @@ impl<B: Operand> Block<'_, B> {
             let a = Rows { values, stride: self.depth, count: rows.len() };
             let c = &mut c[rows.start * self.columns + column..];
             let mut target = Target { c, stride: self.columns, width: tile_width };
-            let ahead = Ahead { rows: next, depth: depths.len(), share: shares - 1 - tiles.left, shares };
+            let ahead = Ahead::new(next, depths.len(), shares - 1 - tiles.left, shares);
             let b = self.b.panel::<S>(panel, depths.start, depths.len(), ahead);
             multiply(simd, a, b, start, &mut target);
         }
@@ -265,32 +240,6 @@ impl<B: Operand> Block<'_, B> {
     #[inline(always)]
     fn vectors<S: Simd>(&self) -> usize {
         if self.columns <= S::LANES { 1 } else { VECTORS }
-    }
-
-    /// One tile after the other along the columns; `c` begins with the first of their rows.
-    #[inline(always)]
-    fn row_of_tiles<S: Simd>(
-        &self,
-        simd: S,
-        a: Rows<'_>,
-        panels: Range<usize>,
-        depths: Range<usize>,
-        ahead: Ahead,
-        c: &mut [f32],
-    ) {
-        let width = VECTORS * S::LANES;
-        for panel in panels {
-            let column = panel * width;
-            let tile_width = width.min(self.columns - column);
-            let start = match self.bias {
-                _ if depths.start > 0 => Start::Sum,
-                Some(bias) => Start::Bias(&bias[column..][..tile_width]),
-                None => Start::Zero,
-            };
-            let mut target = Target { c: &mut c[column..], stride: self.columns, width: tile_width };
-            let b = self.b.panel::<S>(panel, depths.start, depths.len(), ahead);
-            multiply(simd, a, b, start, &mut target);
-        }
     }
 }
 

@@ -7,7 +7,8 @@ use crate::simd::{Simd, Tier, TierUnavailable, dispatch, f16_to_f32, f32_to_f16}
 use crate::sys::Team;
 use crate::tensor::AlignedBuffer;
 
-use super::block::{Ahead, Block, Operand, PackedPanel, Weight};
+use super::ahead::Ahead;
+use super::block::{Block, Operand, PackedPanel, Weight};
 use super::tile::Panel;
 use super::{Layout, OverTeam, PackedMatrix};
 

@@ -11,15 +11,16 @@ use std::num::NonZeroUsize;
 use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};
 use crate::sys::Team;
 
+pub(super) mod ahead;
 mod bf16;
-mod block;
+pub(super) mod block;
 mod dynamic;
 mod halves;
 mod int8;
 mod pack;
 pub(super) mod split;
 mod strategy;
-mod tile;
+pub(super) mod tile;
 
 pub use bf16::{Bf16Method, PackedBf16, gemm_bf16, plain_gemm_bf16};
 use block::{Block, Operand, Packed, Strided, Task};

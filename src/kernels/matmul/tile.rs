@@ -3,7 +3,7 @@
 use crate::simd::{Columns, RowsMut, Simd, SimdOp, Tier};
 
 /// Vectors of a panel's row: the widest tile.
-pub(super) const VECTORS: usize = 2;
+pub(in crate::kernels) const VECTORS: usize = 2;
 
 /// C is needed when the depth is done: where that is some hundred cycles away, its lines are asked for before.
 const FETCHES_C_FROM: usize = 48;
@@ -11,7 +11,7 @@ const FETCHES_C_FROM: usize = 48;
 /// Rows of a tile so many vectors wide: the accumulators, one row of `B` and two broadcasts fit the registers (32 with
 /// AVX-512 and NEON, 16 otherwise, where the baseline also needs one for the product), and with AVX-512 the addresses of
 /// the rows the others. A narrow tile has more rows, up to where each of its loads serves too little arithmetic.
-pub(super) const fn tile_rows(tier: Tier, vectors: usize) -> usize {
+pub(in crate::kernels) const fn tile_rows(tier: Tier, vectors: usize) -> usize {
     match (tier.f32_tier(), vectors) {
         (Tier::Avx512 | Tier::Avx512vnni | Tier::Avx512bf16, 1) => 16,
         (Tier::Avx512 | Tier::Avx512vnni | Tier::Avx512bf16, _) => 12,
@@ -26,7 +26,7 @@ pub(super) const fn tile_rows(tier: Tier, vectors: usize) -> usize {
 
 /// What a tile starts from.
 #[derive(Clone, Copy)]
-pub(super) enum Start<'a> {
+pub(in crate::kernels) enum Start<'a> {
     /// Nothing.
     Zero,
     /// The bias of the tile's columns.
@@ -36,29 +36,29 @@ pub(super) enum Start<'a> {
 }
 
 /// One tile's place in C.
-pub(super) struct Target<'a> {
+pub(in crate::kernels) struct Target<'a> {
     /// From the tile's first element on.
-    pub(super) c: &'a mut [f32],
+    pub(in crate::kernels) c: &'a mut [f32],
     /// Elements from row to row.
-    pub(super) stride: usize,
+    pub(in crate::kernels) stride: usize,
     /// Columns that exist; the others of the tile are not stored.
-    pub(super) width: usize,
+    pub(in crate::kernels) width: usize,
 }
 
 /// Rows of A over one block of the depth, where they lie.
 #[derive(Clone, Copy)]
-pub(super) struct Rows<'a> {
+pub(in crate::kernels) struct Rows<'a> {
     /// From the tile's first element on.
-    pub(super) values: &'a [f32],
+    pub(in crate::kernels) values: &'a [f32],
     /// Elements from row to row.
-    pub(super) stride: usize,
+    pub(in crate::kernels) stride: usize,
     /// How many there are.
-    pub(super) count: usize,
+    pub(in crate::kernels) count: usize,
 }
 
 /// The right operand's columns of a tile, read depth by depth. No iterator of the standard library: what its adapters do
 /// not inline has lost the tier.
-pub(super) trait Panel {
+pub(in crate::kernels) trait Panel {
     /// Whether [`Panel::next`] may end before the depth does.
     const ENDS_EARLY: bool;
     /// How many depths are left.
@@ -71,7 +71,7 @@ pub(super) trait Panel {
 
 /// `target = start + a b` for at most `tile_rows` rows of the tier; more are not computed.
 #[inline(always)]
-pub(super) fn multiply<S: Simd, B: Panel>(
+pub(in crate::kernels) fn multiply<S: Simd, B: Panel>(
     simd: S,
     a: Rows<'_>,
     b: B,
@@ -194,7 +194,7 @@ fn add_depth<S: Simd, const ROWS: usize, const WIDE: usize>(
 
 /// So many vectors from at least as many elements.
 #[inline(always)]
-pub(super) fn load_whole<S: Simd, const WIDE: usize>(simd: S, from: &[f32]) -> [S::F32; WIDE] {
+pub(in crate::kernels) fn load_whole<S: Simd, const WIDE: usize>(simd: S, from: &[f32]) -> [S::F32; WIDE] {
     let mut row = [simd.zero(); WIDE];
     for (vector, loaded) in row.iter_mut().enumerate() {
         *loaded = simd.load(&from[vector * S::LANES..]);
@@ -204,7 +204,7 @@ pub(super) fn load_whole<S: Simd, const WIDE: usize>(simd: S, from: &[f32]) -> [
 
 /// So many vectors from at most as many elements; the rest is zero.
 #[inline(always)]
-pub(super) fn load_row<S: Simd, const WIDE: usize>(simd: S, from: &[f32]) -> [S::F32; WIDE] {
+pub(in crate::kernels) fn load_row<S: Simd, const WIDE: usize>(simd: S, from: &[f32]) -> [S::F32; WIDE] {
     if from.len() >= WIDE * S::LANES {
         return load_whole(simd, from);
     }
