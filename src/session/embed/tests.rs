@@ -39,11 +39,12 @@ fn a_case_tells_its_roofs_its_parts_and_its_counts_or_why_not() {
     let Outcome::Measured(measurement) = &outcomes[0] else { panic!("{outcomes:?}") };
     let fact = |name: &str| measurement.facts.get(name).copied();
     assert!(fact("peak_flops_per_second").is_some_and(|peak| peak > 1e8), "{:?}", measurement.facts);
-    assert!(fact("l2_bytes_per_second").is_some_and(|rate| rate > 1e7));
     assert!(fact("encode_up_bytes") > fact("encode_activation_bytes") && fact("workspace_bytes") > Some(0.0));
-    assert_eq!((fact("smaller_parts"), fact("pool_free_share")), (Some(0.0), Some(0.0)));
+    assert!(fact("smaller_parts") == Some(0.0) && fact("pool_free_share").is_some_and(|share| share < 1.0));
     let noted = |words: &str| measurement.notes.iter().any(|note| note.starts_with(words));
+    // A machine without known caches has no roof of theirs.
     for (name, words) in [
+        ("l2_bytes_per_second", "l2_bytes_per_second is unknown"),
         ("allocations", "allocations are unknown"),
         ("cycles", "cycles, instructions"),
         ("package_joules", "energy is unknown"),
