@@ -3,18 +3,36 @@
 use crate::sys::Clock;
 use crate::sys::clock::as_seconds;
 
+mod trace;
+
+pub use trace::{Trace, Track};
+
 /// Seconds spent in each named stage, in the order of first use. Reused from batch to batch without allocating.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Stages {
     entries: Vec<(&'static str, u64)>,
     total: u64,
+    /// Where every piece of work is noted besides.
+    track: Option<Track>,
 }
 
 impl Stages {
     /// No stage yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { entries: Vec::new(), total: 0 }
+        Self { entries: Vec::new(), total: 0, track: None }
+    }
+
+    /// No stage yet, and everything that is timed also noted on a track.
+    #[must_use]
+    pub const fn on(track: Track) -> Self {
+        Self { entries: Vec::new(), total: 0, track: Some(track) }
+    }
+
+    /// The track, where somebody traces.
+    #[must_use]
+    pub const fn track(&self) -> Option<&Track> {
+        self.track.as_ref()
     }
 
     /// Sets every stage and the total to zero, keeping the names.
@@ -30,7 +48,11 @@ impl Stages {
     pub fn time<R>(&mut self, clock: &dyn Clock, name: &'static str, work: impl FnOnce() -> R) -> R {
         let start = clock.now();
         let answer = work();
-        self.add(name, clock.now().saturating_sub(start));
+        let end = clock.now();
+        self.add(name, end.saturating_sub(start));
+        if let Some(track) = &self.track {
+            track.span(name, start, end, None);
+        }
         answer
     }
 

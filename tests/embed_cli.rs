@@ -172,6 +172,182 @@ fn precisions_dimensions_and_prompts_are_taken_and_their_cosine_is_said() {
     }
 }
 
+/// The numbers of lines of JSON, in the order of their indices.
+fn integers(bytes: &[u8]) -> Vec<Vec<i64>> {
+    let text = std::str::from_utf8(bytes).unwrap();
+    let mut rows: Vec<(u64, Vec<i64>)> = text
+        .lines()
+        .map(|line| {
+            let row: serde_json::Value = serde_json::from_str(line).unwrap();
+            let numbers = row["embedding"].as_array().unwrap().iter().map(|x| x.as_i64().unwrap()).collect();
+            (row["index"].as_u64().unwrap(), numbers)
+        })
+        .collect();
+    rows.sort();
+    rows.into_iter().map(|(_, numbers)| numbers).collect()
+}
+
+#[test]
+fn vectors_come_in_fewer_bits_in_arrays_and_lines_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("in.txt"), "first\n\nthird text\n").unwrap();
+    embed(&path("in.txt"), &path("f32.jsonl")).assert().success();
+    let exact = rows(&std::fs::read(path("f32.jsonl")).unwrap());
+    for (precision, columns, kind) in [("int8", 64, "|i1"), ("binary", 8, "|u1")] {
+        for name in ["out.npy", "out.jsonl"] {
+            embed(&path("in.txt"), &path(name)).args(["--output-precision", precision]).assert().success();
+        }
+        let array = std::fs::read(path("out.npy")).unwrap();
+        let (header, body) = array.split_at(128);
+        let header = String::from_utf8_lossy(header);
+        assert!(header.contains(kind) && header.contains(&format!("(3, {columns})")), "{header}");
+        let lines = integers(&std::fs::read(path("out.jsonl")).unwrap());
+        for ((row, line), exact) in body.chunks_exact(columns).zip(&lines).zip(&exact) {
+            let signed =
+                |&byte: &u8| if kind == "|i1" { i64::from(byte.cast_signed()) } else { i64::from(byte) };
+            assert_eq!(row.iter().map(signed).collect::<Vec<_>>(), *line);
+            for (i, x) in exact.embedding.iter().enumerate().filter(|(_, x)| x.abs() > 1e-3) {
+                let positive = match precision {
+                    "binary" => row[i / 8] >> (7 - i % 8) & 1 == 1,
+                    _ => line[i] > 0,
+                };
+                assert!(positive == (*x > 0.0) || line.get(i) == Some(&0), "{precision} {i}: {x}");
+            }
+        }
+    }
+    let measured =
+        ["--batch", "1", "--sequence", "16", "--quick", "--output-precision", "int8,binary", "--json"];
+    let assert = perfkit(&["embed", "--model", "builtin:tiny"]).args(measured).assert().success();
+    let document: serde_json::Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
+    let facts = &document["outcomes"][0]["facts"];
+    assert_eq!(
+        (facts["output_int8_vector_bytes"].as_f64(), facts["output_binary_vector_bytes"].as_f64()),
+        (Some(64.0), Some(8.0))
+    );
+    let share = |name: &str| facts[name].as_f64().unwrap();
+    assert!(share("output_int8_recall_at_10") > share("output_binary_recall_at_10"));
+    assert!(share("output_binary_rescored_recall_at_10") > share("output_binary_recall_at_10"));
+    assert_eq!(facts["output_int8_texts"].as_f64(), Some(500.0));
+}
+
+#[test]
+fn streams_presets_levels_and_the_cache_change_no_vector() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let texts: Vec<String> = (0..500).map(|i| format!("text number {} of a few", i % 70)).collect();
+    std::fs::write(path("in.txt"), texts.join("\n")).unwrap();
+    embed(&path("in.txt"), &path("right.jsonl")).assert().success();
+    let right = rows(&std::fs::read(path("right.jsonl")).unwrap());
+    for (arguments, words) in [
+        (&["--stream", "parallel", "--threads", "2", "--batch", "7", "--buffer", "1"][..], ""),
+        (&["--stream", "timed", "--max-wait", "0"], ""),
+        (&["--preset", "latency"], "preset latency: batch 1, all threads"),
+        (&["--preset", "throughput", "--batch", "3", "--threads", "1"], "stream sequential, buffer 8"),
+        (&["--optimization", "none"], "optimization none: the precision's narrowest"),
+        (&["--optimisation", "basic"], "optimization basic"),
+        (&["--cache", "1MiB", "--batch", "8"], "cache: "),
+    ] {
+        let command = embed(&path("in.txt"), &path("out.jsonl")).args(arguments).assert().success();
+        let said = String::from_utf8(command.get_output().stderr.clone()).unwrap();
+        assert!(said.contains(words), "{arguments:?}: {said}");
+        let mut got = rows(&std::fs::read(path("out.jsonl")).unwrap());
+        if arguments.contains(&"parallel") {
+            got.sort_by_key(|row| row.index);
+        }
+        assert_eq!(got.len(), right.len(), "{arguments:?}");
+        for (got, right) in got.iter().zip(&right) {
+            assert_eq!(got.index, right.index);
+            let far =
+                got.embedding.iter().zip(&right.embedding).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(far < 1e-5, "{arguments:?}: {far}");
+        }
+    }
+    let report = embed(&path("in.txt"), &path("out.jsonl"))
+        .args(["--cache", "1MiB", "--batch", "10", "--buffer", "2", "--json"])
+        .assert()
+        .success();
+    let report: serde_json::Value = serde_json::from_slice(&report.get_output().stdout).unwrap();
+    assert!((report["cache_hit_share"].as_f64().unwrap() - 430.0 / 500.0).abs() < 1e-9, "{report}");
+    assert!(report["most_texts_held"].as_u64().unwrap() <= 30, "{report}");
+    for (arguments, words) in [
+        (&["--stream", "parallel", "--output", &path("out.npy")][..], "--stream sequential"),
+        (&["--max-wait", "5", "--output", &path("o.jsonl")], "--stream timed"),
+        (&["--output-precision", "int8,binary", "--output", &path("o.jsonl")], "one --output-precision"),
+        (&["--cache", "much", "--output", &path("o.jsonl")], "size"),
+        (&["--buffer", "0", "--output", &path("o.jsonl")], "--buffer"),
+        (&["--stream", "random", "--output", &path("o.jsonl")], "sequential"),
+        (&["--preset", "speed", "--output", &path("o.jsonl")], "throughput"),
+    ] {
+        perfkit(&["embed", "--model", "builtin:tiny", "--input", &path("in.txt")])
+            .args(arguments)
+            .assert()
+            .code(2)
+            .stderr(predicate::str::contains(words));
+    }
+    assert_eq!(names(folder.path()), ["in.txt", "out.jsonl", "right.jsonl"]);
+    perfkit(&["embed", "--help"]).assert().success().stdout(
+        predicate::str::contains("batch 64, all threads")
+            .and(predicate::str::contains("aggressive  the fastest")),
+    );
+}
+
+#[test]
+fn a_trace_is_an_array_of_spans_that_lie_inside_their_batches() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("in.txt"), "one\ntwo\nthree\nfour\nfive\n").unwrap();
+    let read = |name: &str| -> Vec<serde_json::Value> {
+        serde_json::from_slice(&std::fs::read(path(name)).unwrap()).unwrap()
+    };
+    embed(&path("in.txt"), &path("out.jsonl"))
+        .args(["--batch", "2", "--trace", &path("file.json")])
+        .assert()
+        .success();
+    perfkit(&["embed", "--model", "builtin:tiny", "--batch", "2", "--sequence", "16", "--quick"])
+        .args(["--trace", &path("measured.json")])
+        .assert()
+        .success();
+    for name in ["file.json", "measured.json"] {
+        let events = read(name);
+        let spans = |wanted: &str| -> Vec<(f64, f64)> {
+            let of = events.iter().filter(|event| event["ph"] == "X" && event["name"] == wanted);
+            of.map(|event| {
+                (
+                    event["ts"].as_f64().unwrap(),
+                    event["ts"].as_f64().unwrap() + event["dur"].as_f64().unwrap(),
+                )
+            })
+            .collect()
+        };
+        let batches = spans("batch");
+        assert_eq!(batches.len(), 3, "{name}");
+        // The tiny model has two layers.
+        assert_eq!((spans("layer").len() % batches.len(), spans("layer").len() > batches.len()), (0, true));
+        for part in
+            ["tokenize", "prepare", "encode", "pool", "normalize", "layer", "attention", "up", "output_norm"]
+        {
+            let parts = spans(part);
+            assert!(parts.len() >= batches.len(), "{name}: {part}");
+            for (start, end) in parts {
+                let inside = |batch: &&(f64, f64)| batch.0 <= start + 0.002 && end <= batch.1 + 0.002;
+                assert!(batches.iter().any(|batch| inside(&batch)), "{name}: {part} at {start}");
+            }
+        }
+        let tokens: u64 = events
+            .iter()
+            .filter(|event| event["ph"] == "C" && event["name"] == "tokens")
+            .map(|event| event["args"]["tokens"].as_u64().unwrap())
+            .sum();
+        assert!(tokens >= 5 * 3, "{name}: {tokens}");
+    }
+    embed(&path("in.txt"), &path("out.jsonl"))
+        .args(["--trace", &path("absent/trace.json")])
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("trace.json"));
+}
+
 #[test]
 fn the_terminal_says_that_built_in_vectors_mean_nothing() {
     perfkit(&["embed", "--model", "builtin:tiny", "--batch", "2", "--sequence", "16", "--quick"])

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -53,6 +54,8 @@ pub struct EmbedBenchmark {
     precision: Precision,
     /// Where packed weights are kept between runs.
     cache: Option<PathBuf>,
+    /// Tokens that go through the layers together; the engine's own number without.
+    part_tokens: Option<NonZeroUsize>,
     corpus: Option<Vec<String>>,
     shelf: Mutex<Shelf>,
 }
@@ -85,7 +88,15 @@ impl EmbedBenchmark {
             answers: BTreeMap::new(),
             agreements: BTreeMap::new(),
         };
-        Self { id, origin, precision: Precision::F32, cache: None, corpus: None, shelf: Mutex::new(shelf) }
+        Self {
+            id,
+            origin,
+            precision: Precision::F32,
+            cache: None,
+            part_tokens: None,
+            corpus: None,
+            shelf: Mutex::new(shelf),
+        }
     }
 
     /// A built-in model under a constant id.
@@ -110,6 +121,13 @@ impl EmbedBenchmark {
     #[must_use]
     pub fn with_cache(mut self, folder: Option<PathBuf>) -> Self {
         self.cache = folder;
+        self
+    }
+
+    /// The same with so many tokens through the layers together.
+    #[must_use]
+    pub const fn with_part_tokens(mut self, tokens: NonZeroUsize) -> Self {
+        self.part_tokens = Some(tokens);
         self
     }
 
@@ -149,12 +167,19 @@ impl EmbedBenchmark {
         let own = settings.tier()?;
         let mut shelf = self.shelf();
         if let Some(encoder) = shelf.encoder.as_ref().filter(|e| e.tier() == own) {
-            return Ok(NativeEngine::new(encoder.clone(), team));
+            return Ok(self.limited(NativeEngine::new(encoder.clone(), team)));
         }
         shelf.encoder = None;
         let encoder = Arc::new(Encoder::open(model, &settings)?);
         shelf.encoder = Some(encoder.clone());
-        Ok(NativeEngine::new(encoder, team))
+        Ok(self.limited(NativeEngine::new(encoder, team)))
+    }
+
+    fn limited(&self, mut engine: NativeEngine) -> NativeEngine {
+        if let Some(tokens) = self.part_tokens {
+            engine.limit_part(tokens);
+        }
+        engine
     }
 
     /// How well the precision agrees with single precision on the corpus; `None` of single precision itself.
@@ -327,12 +352,7 @@ impl Benchmark for EmbedBenchmark {
         let tables = (architecture.vocabulary + architecture.positions + architecture.types) as f64 * width;
         let tokens: usize = lengths.iter().sum();
         // The layers' weights are read once at least; of the tables, a row a token.
-        let bytes = match self.precision {
-            Precision::F32 => 4.0,
-            Precision::Bf16 | Precision::F16 => 2.0,
-            Precision::Int8 => 1.0,
-        };
-        let weights = bytes * (architecture.parameters() as f64 - tables);
+        let weights = self.precision.weight_bytes() * (architecture.parameters() as f64 - tables);
         let rows = 4.0 * width * tokens as f64;
         let written = 4.0 * width * lengths.len() as f64;
         // Hidden states, the three projections and the inner vectors of the longest part of the batch.

@@ -9,12 +9,15 @@ use super::{Context, Exit, output};
 use crate::catalog::Extensiveness;
 use crate::document::{Document, Extent, Outcome, Shape};
 use crate::engines::adaptive::Limits;
+use crate::engines::presets::{self, Level, Preset, ThreadShare};
+use crate::engines::quantized::OutputPrecision;
+use crate::engines::stream::{Mode, Streaming};
 use crate::engines::{ENGINES, ModelSource, Precision};
 use crate::machine::{Source, detect};
 use crate::measure::Plan;
 use crate::render;
 use crate::session::embed::{
-    EmbedFile, EmbedPlan, FileReport, WorkerTask, embed_file, measure, work as do_work,
+    Beside, EmbedFile, EmbedPlan, FileReport, WorkerTask, embed_file, measure, work as do_work,
 };
 use crate::session::settings::{EmbedDefaults, load_here};
 use crate::session::{Beginning, Recorder, random_seed};
@@ -23,9 +26,7 @@ use crate::units;
 
 /// Run the embedding pipeline and time its stages, or embed a file
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  perfkit embed                                     the built-in model, usual batches\n  perfkit embed --model ./all-MiniLM-L6-v2 --batch 1,8,32 --sequence 16,64,mixed\n  perfkit embed --model ./all-MiniLM-L6-v2 --precision f32,bf16,int8\n  perfkit embed --model org/name --input texts.txt --output vectors.npy\n  cat texts.jsonl | perfkit embed --model ./model --input - --output -"
-)]
+#[command(after_help = help())]
 pub(super) struct Args {
     /// builtin:tiny, builtin:minilm-l6, builtin:minilm-l12, builtin:bert-base, builtin:bert-large, a
     /// sentence-transformers folder, or a hub id such as org/name
@@ -35,7 +36,7 @@ pub(super) struct Args {
     #[arg(long = "engine", value_name = "ENGINE", value_delimiter = ',', default_value = "native", value_parser = parse_engine)]
     engines: Vec<String>,
     /// Precisions of the matrix products, several for a sweep: f32, bf16, f16 (weights), int8
-    /// [default: that of `[embed]` in perfkit.toml, else f32]
+    /// [default: the preset's, else that of `[embed]` in perfkit.toml, else f32]
     #[arg(long = "precision", value_name = "PRECISION", value_delimiter = ',', value_parser = parse_precision)]
     precisions: Vec<Precision>,
     /// Keep only the first N numbers of each vector, as Matryoshka models allow
@@ -50,9 +51,35 @@ pub(super) struct Args {
     /// Tokens of a text, or `mixed` for texts of the corpus as they come; several for a sweep
     #[arg(long = "sequence", value_name = "N", value_delimiter = ',', value_parser = parse_sequence)]
     sequences: Vec<Sequence>,
-    /// Number of threads, or `all` [default: that of `[embed]` in perfkit.toml, else 1]
+    /// Number of threads, or `all` [default: the preset's, else that of `[embed]` in perfkit.toml, else 1]
     #[arg(long, value_name = "N", value_parser = parse_threads)]
     threads: Option<Threads>,
+    /// What matters most: latency, throughput or memory; --help lists what each sets, and flags win over it
+    #[arg(long, value_name = "PRESET", value_parser = parse_preset)]
+    preset: Option<&'static Preset>,
+    /// What the engine does for speed: none, basic or aggressive; --help lists what each switches
+    #[arg(long, visible_alias = "optimisation", value_name = "LEVEL", default_value = "aggressive", value_parser = parse_level)]
+    optimization: Level,
+    /// What vectors are kept in: f32, int8 (a scale a vector), binary (a bit a number); measuring tells the recall of each
+    #[arg(long = "output-precision", value_name = "PRECISION", value_delimiter = ',', value_parser = parse_output_precision)]
+    output_precisions: Vec<OutputPrecision>,
+    /// With --input: sequential (in order), parallel (as they are done, a worker a thread), timed (in order, no text waits
+    /// longer than --max-wait) [default: sequential, or the preset's]
+    #[arg(long, value_name = "MODE", requires = "input", value_parser = parse_mode)]
+    stream: Option<Mode>,
+    /// With --input: batches that may wait beside those worked on [default: 4, or the preset's]
+    #[arg(long, value_name = "N", requires = "input")]
+    buffer: Option<NonZeroUsize>,
+    /// With --stream timed: milliseconds that a text waits for others at most [default: 50, or the preset's]
+    #[arg(long = "max-wait", value_name = "MS", requires = "input", value_parser = clap::value_parser!(u64).range(0..=3_600_000))]
+    max_wait: Option<u64>,
+    /// With --input: keep vectors of texts within so many bytes, such as 64MiB, for when a text comes again
+    #[arg(long, value_name = "SIZE", requires = "input", value_parser = units::parse_bytes)]
+    cache: Option<u64>,
+    /// Write what ran when to this file, for Chrome's or Perfetto's trace viewer: batches beside the timed ones, or all of
+    /// --input, up to 400 000 events
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
     /// Use this instruction tier
     #[arg(long, value_name = "TIER")]
     tier: Option<Tier>,
@@ -88,6 +115,12 @@ pub(super) struct Args {
 /// Texts of the largest batch that `--adaptive` makes.
 const MOST_ADAPTIVE: usize = 4096;
 
+/// Examples, and the tables of presets and levels.
+fn help() -> String {
+    const EXAMPLES: &str = "Examples:\n  perfkit embed                                     the built-in model, usual batches\n  perfkit embed --model ./all-MiniLM-L6-v2 --batch 1,8,32 --sequence 16,64,mixed\n  perfkit embed --model ./all-MiniLM-L6-v2 --precision f32,bf16,int8\n  perfkit embed --model org/name --input texts.txt --output vectors.npy\n  cat texts.jsonl | perfkit embed --model ./model --input - --output -\n  perfkit embed --model ./model --preset latency --input - --output -\n  perfkit embed --model ./model --output-precision int8,binary --batch 32 --sequence mixed";
+    format!("{EXAMPLES}\n\n{}", presets::listed())
+}
+
 /// `--sequence`.
 type Sequence = Extent;
 
@@ -96,6 +129,22 @@ type Sequence = Extent;
 enum Threads {
     Count(NonZeroUsize),
     All,
+}
+
+fn parse_preset(text: &str) -> Result<&'static Preset, String> {
+    Preset::named(text).map_err(|e| e.to_string())
+}
+
+fn parse_level(text: &str) -> Result<Level, String> {
+    text.parse().map_err(|e: crate::engines::EngineError| e.to_string())
+}
+
+fn parse_output_precision(text: &str) -> Result<OutputPrecision, String> {
+    text.parse().map_err(|e: crate::engines::EngineError| e.to_string())
+}
+
+fn parse_mode(text: &str) -> Result<Mode, String> {
+    text.parse().map_err(|e: crate::engines::EngineError| e.to_string())
 }
 
 pub(super) fn parse_model(text: &str) -> Result<ModelSource, String> {
@@ -143,12 +192,15 @@ impl Args {
     }
 
     /// Every batch size with every length; a list that was not given has one usual value.
-    fn shapes(&self) -> Vec<Shape> {
-        if self.batches.is_empty() && self.sequences.is_empty() {
+    fn shapes(&self, settings: &EmbedDefaults) -> Vec<Shape> {
+        if self.batches.is_empty() && self.sequences.is_empty() && self.preset.is_none() {
             return Vec::new();
         }
-        let batches =
-            if self.batches.is_empty() { vec![32] } else { self.batches.iter().map(|n| n.get()).collect() };
+        let batches = if self.batches.is_empty() {
+            vec![self.usual_batch(settings).get()]
+        } else {
+            self.batches.iter().map(|n| n.get()).collect()
+        };
         let sequences = if self.sequences.is_empty() { vec![Extent::Mixed] } else { self.sequences.clone() };
         let shape = |&batch: &usize| {
             let with = |&sequence: &Extent| Shape(vec![Extent::Count(batch), sequence]);
@@ -157,20 +209,23 @@ impl Args {
         batches.iter().flat_map(shape).collect()
     }
 
-    /// What the flags say, else what `[embed]` of the settings file says.
+    /// What the flags say, else the preset, else what `[embed]` of the settings file says.
     fn precisions(&self, settings: &EmbedDefaults) -> Vec<Precision> {
         if self.precisions.is_empty() {
-            vec![settings.precision.unwrap_or(Precision::F32)]
+            let preset = self.preset.and_then(|preset| preset.precision);
+            vec![preset.or(settings.precision).unwrap_or(Precision::F32)]
         } else {
             self.precisions.clone()
         }
     }
 
     fn threads(&self, effective: usize, settings: &EmbedDefaults) -> NonZeroUsize {
-        match self.threads {
-            None => settings.threads.unwrap_or(NonZeroUsize::MIN),
-            Some(Threads::Count(count)) => count,
-            Some(Threads::All) => NonZeroUsize::new(effective).unwrap_or(NonZeroUsize::MIN),
+        let all = NonZeroUsize::new(effective).unwrap_or(NonZeroUsize::MIN);
+        match (self.threads, self.preset.map(|preset| preset.threads)) {
+            (Some(Threads::Count(count)), _) => count,
+            (Some(Threads::All), _) | (None, Some(ThreadShare::All)) => all,
+            (None, Some(ThreadShare::One)) => NonZeroUsize::MIN,
+            (None, None) => settings.threads.unwrap_or(NonZeroUsize::MIN),
         }
     }
 
@@ -180,6 +235,36 @@ impl Args {
             memory_bytes: self.max_memory,
             most: NonZeroUsize::MIN.saturating_add(MOST_ADAPTIVE - 1),
         })
+    }
+
+    /// Texts of a batch where the command names none.
+    fn usual_batch(&self, settings: &EmbedDefaults) -> NonZeroUsize {
+        let preset = self.preset.map(|preset| preset.batch);
+        preset.or(settings.batch).unwrap_or(NonZeroUsize::MIN.saturating_add(31))
+    }
+
+    fn part_tokens(&self) -> Option<NonZeroUsize> {
+        self.preset.map(|preset| preset.part_tokens)
+    }
+
+    fn streaming(&self, batch: NonZeroUsize) -> anyhow::Result<Streaming> {
+        let mode = self.stream.or_else(|| self.preset.map(|preset| preset.stream)).unwrap_or_default();
+        anyhow::ensure!(
+            self.max_wait.is_none() || mode == Mode::Timed,
+            "--max-wait is of --stream timed; --stream {mode} waits for a full batch"
+        );
+        let usual = NonZeroUsize::MIN.saturating_add(3);
+        let buffer = self.buffer.or_else(|| self.preset.map(|preset| preset.buffer)).unwrap_or(usual);
+        let max_wait = self.max_wait.or_else(|| self.preset.map(|preset| preset.max_wait_milliseconds));
+        Ok(Streaming { mode, batch, buffer, max_wait: max_wait.unwrap_or(50) * 1_000_000 })
+    }
+
+    /// What the preset and the level set, where the user asked for either.
+    fn settings_notes(&self) -> Vec<String> {
+        let preset = self.preset.map(|preset| format!("preset {}: {}", preset.name, preset.settings()));
+        let level = (self.optimization != Level::default())
+            .then(|| format!("optimization {}: {}", self.optimization, self.optimization.row().about));
+        preset.into_iter().chain(level).collect()
     }
 
     fn check_tier(&self) -> anyhow::Result<()> {
@@ -206,10 +291,17 @@ fn measure_all(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit> {
     let seed = random_seed();
     let plan = EmbedPlan {
         precisions: args.precisions(&settings),
+        beside: Beside {
+            level: args.optimization,
+            part_tokens: args.part_tokens(),
+            output_precisions: args.output_precisions.clone(),
+            trace: args.trace.clone(),
+            notes: args.settings_notes(),
+        },
         dimensions: args.dimensions,
         prompt: args.prompt.clone(),
         tier: args.tier,
-        shapes: args.shapes(),
+        shapes: args.shapes(&settings),
         extensiveness,
         threads: args.threads(effective, &settings),
         corpus: args.corpus.clone(),
@@ -272,11 +364,21 @@ fn embed(args: &Args, input: &str, output: &str, context: &mut Context<'_>) -> a
     );
     let settings = load_here()?.embed;
     let batch = match args.batches.as_slice() {
-        [] => settings.batch.unwrap_or(NonZeroUsize::MIN.saturating_add(31)),
+        // The most; the limits choose.
+        [] if args.adaptive => NonZeroUsize::MIN.saturating_add(MOST_ADAPTIVE - 1),
+        [] => args.usual_batch(&settings),
         [batch] => *batch,
         _ => anyhow::bail!("--input takes one --batch"),
     };
     let [precision] = args.precisions(&settings)[..] else { anyhow::bail!("--input takes one --precision") };
+    let output_precision = match args.output_precisions.as_slice() {
+        [] => OutputPrecision::F32,
+        [one] => *one,
+        _ => anyhow::bail!("--input takes one --output-precision"),
+    };
+    for note in args.settings_notes() {
+        context.note(&note);
+    }
     let engine = args.engines.iter().find(|name| *name != "all").map_or(ENGINES[0].name, String::as_str);
     let effective = detect(Source::Live).limits.effective_cpus;
     let request = EmbedFile {
@@ -287,8 +389,13 @@ fn embed(args: &Args, input: &str, output: &str, context: &mut Context<'_>) -> a
         prompt: args.prompt.clone(),
         tier: args.tier,
         threads: args.threads(effective, &settings),
-        batch,
         adaptive: args.adaptive_limits(),
+        streaming: args.streaming(batch)?,
+        level: args.optimization,
+        part_tokens: args.part_tokens(),
+        output_precision,
+        cache_bytes: args.cache.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+        trace: args.trace.clone(),
         input: input.to_owned(),
         output: output.to_owned(),
     };
@@ -314,6 +421,9 @@ fn finish(report: &FileReport, output: &str, context: &mut Context<'_>) -> anyho
     for note in &report.notes {
         context.note(note);
     }
+    if let Some(share) = report.cache_hit_share {
+        context.note(&format!("cache: {} of the texts were known", units::percent(share)));
+    }
     if report.interrupted {
         context.note(&format!(
             "interrupted after {} texts: {output} was not written",
@@ -337,6 +447,8 @@ fn finish(report: &FileReport, output: &str, context: &mut Context<'_>) -> anyho
                 "last_batch": adapted.last,
                 "batches_beyond_memory": adapted.beyond_memory,
             })),
+            "most_texts_held": report.most_texts_held,
+            "cache_hit_share": report.cache_hit_share,
             "notes": report.notes,
         });
         writeln!(context.out, "{}", serde_json::to_string_pretty(&document)?)?;

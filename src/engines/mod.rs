@@ -3,6 +3,7 @@
 //! A model is named by a [`ModelSource`], loaded into a [`Model`], packed for a tier into a [`native::Encoder`], and
 //! run by an [`Engine`].
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,18 +14,24 @@ pub use crate::telemetry::Stages;
 pub mod adaptive;
 pub mod agreement;
 pub mod builtin;
+pub mod cache;
 pub mod config;
 pub mod corpus;
 mod folder;
 pub mod hub;
+mod kept;
 mod model;
 mod names;
 pub mod native;
 mod precision;
+pub mod presets;
 pub mod prompts;
+pub mod quantized;
+pub mod recall;
 pub mod reference;
 mod relative;
 mod source;
+pub mod stream;
 mod tensors;
 mod tokenizer;
 mod wordpiece;
@@ -44,10 +51,21 @@ pub trait Engine: Send {
     /// Embeds the texts in order, adding the time of each stage (`tokenize`, `prepare`, `encode`, `pool`,
     /// `normalize`) and of the whole to `stages`.
     fn embed(&mut self, texts: &[&str], stages: &mut Stages) -> Result<Embeddings, EngineError>;
+    /// How many texts it would like in its next batch; as many as there are where it does not care.
+    fn wanted_texts(&self) -> Option<NonZeroUsize> {
+        None
+    }
     /// What it can tell about its last batch besides, by name with its unit last.
     fn facts(&self) -> Vec<(&'static str, f64)> {
         Vec::new()
     }
+    /// A second engine over the same packed weights, on threads of its own; `None` where it shares nothing.
+    fn another(&self, _team: Team) -> Option<Box<dyn Engine>> {
+        None
+    }
+    /// Asks it to work through a batch in parts of whole texts of about so many tokens; one that does not work in parts
+    /// goes on as it did.
+    fn limit_part(&mut self, _tokens: NonZeroUsize) {}
 }
 
 /// One row of [`ENGINES`].
@@ -132,6 +150,20 @@ pub enum EngineError {
     /// It cannot run on this machine; the sentence says why.
     #[error("{0}")]
     Unavailable(String),
+    /// There is no memory for it.
+    #[error(
+        "no memory for {bytes} bytes more; give a smaller --batch or shorter texts, or allow more memory"
+    )]
+    Memory {
+        /// That it asked for.
+        bytes: usize,
+    },
+}
+
+impl From<crate::tensor::OutOfMemory> for EngineError {
+    fn from(error: crate::tensor::OutOfMemory) -> Self {
+        Self::Memory { bytes: error.bytes }
+    }
 }
 
 impl EngineError {

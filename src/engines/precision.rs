@@ -58,6 +58,16 @@ impl Precision {
         self.row().map_or("f32", |row| row.name)
     }
 
+    /// Bytes of a weight.
+    #[must_use]
+    pub const fn weight_bytes(self) -> f64 {
+        match self {
+            Self::F32 => 4.0,
+            Self::Bf16 | Self::F16 => 2.0,
+            Self::Int8 => 1.0,
+        }
+    }
+
     /// The tiers with kernels for it, best first.
     #[must_use]
     pub fn tiers(self) -> &'static [Tier] {

@@ -35,6 +35,11 @@ pub trait Tensors: Send + Sync {
     /// A hash of all the numbers of the tensors whose names begin with `prefix`, and of their names and shapes; `None`
     /// where there is nothing to tell apart.
     fn hash(&self, prefix: &str) -> Option<u64>;
+
+    /// The files that hold the numbers; none where they are generated.
+    fn files(&self) -> Vec<&Path> {
+        Vec::new()
+    }
 }
 
 /// A table of vectors.
@@ -277,6 +282,11 @@ fn current_name(name: &str) -> String {
 }
 
 impl Tensors for Safetensors {
+    fn files(&self) -> Vec<&Path> {
+        let files: BTreeSet<&Path> = self.entries.values().map(|entry| entry.path.as_path()).collect();
+        files.into_iter().collect()
+    }
+
     fn hash(&self, prefix: &str) -> Option<u64> {
         let mut names: Vec<&String> = self.entries.keys().filter(|name| name.starts_with(prefix)).collect();
         names.sort_unstable();
@@ -292,7 +302,9 @@ impl Tensors for Safetensors {
 
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<AlignedBuffer<f32>, EngineError> {
         let (entry, dtype) = self.find(name, shape)?;
-        let mut values = AlignedBuffer::zeroed(shape.iter().product());
+        let len = shape.iter().product::<usize>();
+        let none = EngineError::Memory { bytes: len.saturating_mul(size_of::<f32>()) };
+        let mut values = AlignedBuffer::try_zeroed(len).ok_or(none)?;
         dtype.convert(&entry.file.bytes()[entry.bytes.clone()], &mut values);
         if let Some(bad) = values.iter().position(|x| !x.is_finite()) {
             return Err(EngineError::model(

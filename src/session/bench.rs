@@ -25,6 +25,7 @@ use super::{Observer, Stop};
 
 pub use offered::{Offered, Offers, offers};
 pub use peers::Peers;
+pub(super) use schedule::roof_cases;
 pub use schedule::{Roofs, Schedule, schedule, schedule_beside, schedule_with};
 
 /// Rounds in which a ceiling that a case passed is measured again.

@@ -196,6 +196,7 @@ fn measure_memory(
                 prompt: plan.embed.prompt.clone(),
                 case,
                 corpus: plan.embed.corpus.clone(),
+                beside: plan.embed.beside.clone(),
             };
             match ask(program, &task) {
                 Ok(answer) => {

@@ -8,8 +8,24 @@ use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 
 /// `PERF_TYPE_HARDWARE` of `linux/perf_event.h`.
 const TYPE_HARDWARE: u32 = 0;
+/// `PERF_TYPE_HW_CACHE`.
+const TYPE_CACHE: u32 = 3;
+/// `PERF_TYPE_RAW`: the processor's own numbers, an event in the low byte and its unit mask in the next.
+const TYPE_RAW: u32 = 4;
+/// `PERF_COUNT_HW_CPU_CYCLES`.
+const COUNT_CYCLES: u64 = 0;
 /// `PERF_COUNT_HW_INSTRUCTIONS`.
 const COUNT_INSTRUCTIONS: u64 = 1;
+/// `PERF_COUNT_HW_CACHE_MISSES`: of the last level.
+const COUNT_CACHE_MISSES: u64 = 3;
+/// `L1D | OP_READ << 8 | RESULT_MISS << 16`.
+const L1_DATA_READ_MISSES: u64 = 1 << 16;
+/// `FP_ARITH_INST_RETIRED` of Intel from Broadwell on: single and double precision, a number at a time.
+const INTEL_SCALAR: u64 = 0x03 << 8 | 0xC7;
+/// The same, 128, 256 and 512 bits at a time.
+const INTEL_VECTOR: u64 = 0xFC << 8 | 0xC7;
+/// `L2_RQSTS.MISS` of Intel from Skylake on.
+const INTEL_L2_MISSES: u64 = 0x3F << 8 | 0x24;
 /// Beside the count, the nanoseconds for which the counter was enabled and for which it really counted:
 /// `PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING`.
 const READ_TIMES: u64 = 0b11;
@@ -69,10 +85,15 @@ impl Instructions {
     /// # Errors
     /// The system's reason; [`probe`] has it in words.
     pub fn open() -> io::Result<Self> {
+        Self::of(TYPE_HARDWARE, COUNT_INSTRUCTIONS)
+    }
+
+    /// A counter of another event, used like that of instructions.
+    fn of(kind: u32, config: u64) -> io::Result<Self> {
         let attributes = Attributes {
-            kind: TYPE_HARDWARE,
+            kind,
             size: FIRST_VERSION_BYTES,
-            config: COUNT_INSTRUCTIONS,
+            config,
             sample_period: 0,
             sample_type: 0,
             read_format: READ_TIMES,
@@ -122,6 +143,74 @@ impl Instructions {
         self.0.read_exact(&mut bytes).ok()?;
         let word = |at: usize| Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
         Some([word(0)?, word(8)?, word(16)?])
+    }
+}
+
+/// What the processor counts besides instructions: a name, and the event.
+static EVENTS: &[Event] = &[
+    Event { name: "cycles", kind: TYPE_HARDWARE, config: COUNT_CYCLES, maker: Maker::Any },
+    Event { name: "instructions", kind: TYPE_HARDWARE, config: COUNT_INSTRUCTIONS, maker: Maker::Any },
+    Event { name: "l1_read_misses", kind: TYPE_CACHE, config: L1_DATA_READ_MISSES, maker: Maker::Any },
+    Event { name: "l2_misses", kind: TYPE_RAW, config: INTEL_L2_MISSES, maker: Maker::Intel },
+    Event { name: "last_level_misses", kind: TYPE_HARDWARE, config: COUNT_CACHE_MISSES, maker: Maker::Any },
+    Event {
+        name: "scalar_arithmetic_instructions",
+        kind: TYPE_RAW,
+        config: INTEL_SCALAR,
+        maker: Maker::Intel,
+    },
+    Event {
+        name: "vector_arithmetic_instructions",
+        kind: TYPE_RAW,
+        config: INTEL_VECTOR,
+        maker: Maker::Intel,
+    },
+];
+
+struct Event {
+    name: &'static str,
+    kind: u32,
+    config: u64,
+    maker: Maker,
+}
+
+/// Whose processors an event's number is of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Maker {
+    Any,
+    Intel,
+}
+
+/// Counts of every event there is, of the calling thread and of all threads that it starts from here on.
+///
+/// Each event is counted in runs of its own, so that none shares its place with another and none is extrapolated.
+#[derive(Debug)]
+pub struct Hardware {
+    counters: Vec<(&'static str, Instructions)>,
+}
+
+impl Hardware {
+    /// Opens a counter for every event that this processor has.
+    ///
+    /// # Errors
+    /// Why there is not even one of cycles, in words that follow a colon.
+    pub fn open() -> Result<Self, String> {
+        let intel = std::fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains("GenuineIntel"));
+        let mut counters = Vec::new();
+        for event in EVENTS.iter().filter(|event| event.maker == Maker::Any || intel) {
+            match Instructions::of(event.kind, event.config) {
+                Ok(counter) => counters.push((event.name, counter)),
+                Err(error) if counters.is_empty() => return Err(reason(&error, paranoia())),
+                Err(_) => {}
+            }
+        }
+        Ok(Self { counters })
+    }
+
+    /// What `work`, run once for every event, takes of each; an event that had to share its place is left out.
+    pub fn count(&mut self, mut work: impl FnMut()) -> Vec<(&'static str, u64)> {
+        let counters = self.counters.iter_mut();
+        counters.filter_map(|(name, counter)| Some((*name, counter.during(&mut work)?))).collect()
     }
 }
 
@@ -185,6 +274,20 @@ mod tests {
         // A counter that shares its place says nothing.
         if let (Some(few), Some(many)) = (count(10_000), count(100_000)) {
             assert!(many > few && few > 10_000, "{few} {many}");
+        }
+    }
+
+    #[test]
+    fn every_event_there_is_counts_and_none_is_a_reason() {
+        match Hardware::open() {
+            Err(reason) => assert!(!reason.is_empty()),
+            Ok(mut hardware) => {
+                let counts = hardware.count(|| {
+                    std::hint::black_box((0..100_000).fold(1_u64, |a, i| std::hint::black_box(a ^ i)));
+                });
+                let cycles = counts.iter().find(|(name, _)| *name == "cycles");
+                assert!(cycles.is_none_or(|(_, count)| *count > 10_000), "{counts:?}");
+            }
         }
     }
 

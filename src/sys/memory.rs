@@ -137,24 +137,34 @@ impl<T: Plain> AlignedBuffer<T> {
     /// are. (The allocator's zeroed memory of such an alignment is touched when it comes.)
     fn reserve(len: usize, advice: PageAdvice) -> Self {
         let size = len.checked_mul(size_of::<T>()).expect("a buffer within the address space");
-        if size == 0 {
-            return Self { start: NonNull::dangling(), len, place: Place::Nowhere };
-        }
         let layout = Layout::from_size_align(size, Self::LINE).expect("a buffer within the address space");
+        Self::try_reserve(len, advice).unwrap_or_else(|| handle_alloc_error(layout))
+    }
+
+    /// A buffer of `len` zeroes; `None` where the system does not give so much.
+    #[must_use]
+    pub fn try_zeroed(len: usize) -> Option<Self> {
+        Self::try_reserve(len, PageAdvice::Huge)
+    }
+
+    fn try_reserve(len: usize, advice: PageAdvice) -> Option<Self> {
+        let size = len.checked_mul(size_of::<T>())?;
+        if size == 0 {
+            return Some(Self { start: NonNull::dangling(), len, place: Place::Nowhere });
+        }
+        let layout = Layout::from_size_align(size, Self::LINE).ok()?;
         if size < Self::LARGE {
             // SAFETY: the layout has a size above zero.
             let start = unsafe { alloc_zeroed(layout) };
-            let Some(start) = NonNull::new(start.cast::<T>()) else { handle_alloc_error(layout) };
-            return Self { start, len, place: Place::Heap(layout) };
+            return Some(Self { start: NonNull::new(start.cast::<T>())?, len, place: Place::Heap(layout) });
         }
-        let pages = size.checked_next_multiple_of(Self::HUGE);
-        let map = pages.and_then(|size| memmap2::MmapMut::map_anon(size.checked_add(Self::HUGE)?).ok());
-        let (Some(mut map), Some(pages)) = (map, pages) else { handle_alloc_error(layout) };
+        let pages = size.checked_next_multiple_of(Self::HUGE)?;
+        let mut map = memmap2::MmapMut::map_anon(pages.checked_add(Self::HUGE)?).ok()?;
         let first = map.as_ptr().align_offset(Self::HUGE);
         let used = &mut map[first..first + pages];
         advise_pages(used, advice);
         let start = NonNull::from(used).cast::<T>();
-        Self { start, len, place: Place::Mapping { _map: map } }
+        Some(Self { start, len, place: Place::Mapping { _map: map } })
     }
 }
 
@@ -216,6 +226,13 @@ mod tests {
         assert_eq!(MappedFile::open(&path).unwrap().bytes(), b"");
         std::fs::write(&path, b"abc").unwrap();
         assert_eq!(MappedFile::open(&path).unwrap().bytes(), b"abc");
+    }
+
+    #[test]
+    fn more_than_the_system_gives_is_none_and_no_end_of_the_program() {
+        assert!(AlignedBuffer::<f32>::try_zeroed(usize::MAX / 2).is_none());
+        assert!(AlignedBuffer::<u8>::try_zeroed(1 << 60).is_none());
+        assert_eq!(AlignedBuffer::<u8>::try_zeroed(100).map(|buffer| buffer.len()), Some(100));
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod activity;
 pub mod allocations;
 pub mod clock;
 pub mod counters;
+pub mod energy;
 pub mod files;
 pub mod memory;
 pub mod process;

@@ -133,6 +133,67 @@ pub fn memory_now() -> Option<(u64, u64)> {
     Some((system.total_memory(), system.available_memory()))
 }
 
+/// Bytes that this process may still take before the system or a limit of its control group ends it, as far as that is
+/// told: what neither can take back from caches of files.
+#[must_use]
+pub fn memory_room_bytes() -> Option<u64> {
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    room(&read)
+}
+
+fn room(read: &dyn Fn(&str) -> Option<String>) -> Option<u64> {
+    let available = read("/proc/meminfo").and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+    });
+    let memberships = read("/proc/self/cgroup").unwrap_or_default();
+    let groups = memberships.lines().filter_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        group_room(read, controllers, path)
+    });
+    groups.chain(available).chain(address_space(read)).min()
+}
+
+/// What a limit of the address space (`ulimit -v`) leaves.
+fn address_space(read: &dyn Fn(&str) -> Option<String>) -> Option<u64> {
+    let limits = read("/proc/self/limits")?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max address space"))?;
+    // `unlimited` is no number, and no limit.
+    let limit: u64 = line.split_whitespace().next()?.parse().ok()?;
+    let status = read("/proc/self/status")?;
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"))?;
+    let used = size.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)?;
+    Some(limit.saturating_sub(used))
+}
+
+/// What the tightest limit of a control group and those above it leaves: version 2 has no controllers in the line, in
+/// version 1 the line of `memory` counts.
+fn group_room(read: &dyn Fn(&str) -> Option<String>, controllers: &str, path: &str) -> Option<u64> {
+    let (root, limit, usage) = if controllers.is_empty() {
+        ("/sys/fs/cgroup", "memory.max", "memory.current")
+    } else if controllers.split(',').any(|name| name == "memory") {
+        ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes")
+    } else {
+        return None;
+    };
+    let number = |folder: &str, file: &str| -> Option<u64> {
+        read(&format!("{root}{folder}/{file}"))?.trim().parse().ok()
+    };
+    let left = |folder: &str| {
+        let (limit, used) = (number(folder, limit)?, number(folder, usage)?);
+        let caches = read(&format!("{root}{folder}/memory.stat")).and_then(|text| {
+            let line = text.lines().find_map(|line| {
+                line.strip_prefix("inactive_file ").or_else(|| line.strip_prefix("total_inactive_file "))
+            })?;
+            line.trim().parse::<u64>().ok()
+        });
+        Some(limit.saturating_sub(used.saturating_sub(caches.unwrap_or(0))))
+    };
+    // A group whose files are not to be seen (a container's own root) is looked for at the top.
+    let folders = std::path::Path::new(path).ancestors().filter_map(|folder| folder.to_str());
+    folders.filter_map(|folder| left(folder.trim_end_matches('/'))).min()
+}
+
 /// Load averages over 1, 5 and 15 minutes.
 #[must_use]
 pub fn load_average() -> Option<[f64; 3]> {
@@ -156,6 +217,48 @@ fn parse_steal(stat: &str) -> Option<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn room_is_what_the_tightest_limit_leaves() {
+        let files = |limit: &'static str, cgroup: &'static str| {
+            move |path: &str| -> Option<String> {
+                let text = match path {
+                    "/proc/meminfo" => "MemTotal: 900 kB\nMemAvailable:   400 kB\n",
+                    "/proc/self/cgroup" => cgroup,
+                    "/sys/fs/cgroup/a/b/memory.max" => limit,
+                    "/sys/fs/cgroup/a/b/memory.current" => "300000\n",
+                    "/sys/fs/cgroup/a/b/memory.stat" => "anon 5\ninactive_file 100000\n",
+                    "/sys/fs/cgroup/a/memory.max" => "350000\n",
+                    "/sys/fs/cgroup/a/memory.current" => "300000\n",
+                    "/sys/fs/cgroup/memory/memory.limit_in_bytes" => "1000\n",
+                    "/sys/fs/cgroup/memory/memory.usage_in_bytes" => "2000\n",
+                    _ => return None,
+                };
+                Some(text.to_owned())
+            }
+        };
+        for (limit, cgroup, left) in [
+            ("max\n", "0::/\n", Some(409_600)),
+            ("max\n", "0::/a/b\n", Some(50_000)),
+            ("220000\n", "0::/a/b\n", Some(20_000)),
+            ("max\n", "7:cpu:/x\n4:hugetlb,memory:/gone\n", Some(0)),
+            ("max\n", "nonsense", Some(409_600)),
+        ] {
+            assert_eq!(room(&files(limit, cgroup)), left, "{limit:?} {cgroup:?}");
+        }
+        assert_eq!(room(&|_| None), None);
+        for (limit, left) in [("unlimited", None), ("10000", Some(10_000 - 2048)), ("1000", Some(0))] {
+            let files = |path: &str| match path {
+                "/proc/self/limits" => {
+                    Some(format!("Limit\nMax address space         {limit}   unlimited   bytes\n"))
+                }
+                "/proc/self/status" => Some("Name: x\nVmSize:\t       2 kB\n".to_owned()),
+                _ => None,
+            };
+            assert_eq!(room(&files), left, "{limit}");
+        }
+        assert!(memory_room_bytes().is_none_or(|bytes| bytes > 0));
+    }
 
     #[test]
     fn steal_is_the_eighth_field() {

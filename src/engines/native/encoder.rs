@@ -134,7 +134,7 @@ impl Encoder {
     ) -> Result<(), EngineError> {
         let shape = &self.model.architecture;
         let width = shape.hidden;
-        workspace.plan(team, shape, texts.iter().map(Vec::len));
+        workspace.plan(team, shape, self.precision, texts.iter().map(Vec::len))?;
         let slices = workspace.slices();
         let mut rows = slices.projected.chunks_exact_mut(width);
         for ids in texts {
@@ -178,8 +178,10 @@ impl Encoder {
         probe(0, Intermediate::Embedded, slices.hidden);
         for (i, layer) in self.layers.iter().enumerate() {
             let mut probe = |place, numbers: &[f32]| probe(i, place, numbers);
+            let start = parts.layer_start();
             self.attend(team, layer, &mut slices, parts, &mut probe);
             self.feed_forward(team, layer, &mut slices, parts, &mut probe);
+            parts.layer_end(i, start);
         }
     }
 

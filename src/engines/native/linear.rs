@@ -53,18 +53,41 @@ impl Linear {
         Ok(Self { matrix, bias })
     }
 
-    /// Appends the packed weights to `to`, where the precision is one that is kept: [`Linear::read`] takes them back.
+    /// Appends the packed weights to `to`: [`Linear::read`] takes them back.
     pub(super) fn write(&self, to: &mut Vec<u8>) {
         match &self.matrix {
-            Matrix::Int8(matrix) => matrix.write(to),
-            Matrix::F32(_) | Matrix::F16(_) | Matrix::Bf16(..) => {}
+            Matrix::Int8(matrix) => return matrix.write(to),
+            Matrix::F32(matrix) => to.extend(matrix.arrangement().iter().flat_map(|x| x.to_le_bytes())),
+            Matrix::F16(matrix) => to.extend(matrix.arrangement().iter().flat_map(|x| x.to_le_bytes())),
+            Matrix::Bf16(matrix, _) => to.extend(matrix.arrangement().iter().flat_map(|x| x.to_le_bytes())),
         }
+        to.extend(self.bias.iter().flat_map(|x| x.to_le_bytes()));
     }
 
-    /// Packed int8 weights off the front of `from`; `None` where that is too short or the tier is not to be had.
-    pub(super) fn read(tier: Tier, shape: [usize; 2], codes: Codes, from: &mut &[u8]) -> Option<Self> {
-        let matrix = GroupedInt8::read(tier, shape, codes, from).ok().flatten()?;
-        Some(Self { matrix: Matrix::Int8(matrix), bias: AlignedBuffer::zeroed(0) })
+    /// Packed weights off the front of `from`; `None` where that is too short or the tier is not to be had.
+    pub(super) fn read(
+        precision: Precision,
+        tier: Tier,
+        shape: [usize; 2],
+        codes: Codes,
+        from: &mut &[u8],
+    ) -> Option<Self> {
+        let matrix = match precision {
+            Precision::Int8 => {
+                let matrix = GroupedInt8::read(tier, shape, codes, from).ok().flatten()?;
+                return Some(Self { matrix: Matrix::Int8(matrix), bias: AlignedBuffer::zeroed(0) });
+            }
+            Precision::F32 => {
+                PackedMatrix::arranged(tier, shape, |to| singles(from, to)).ok()?.map(Matrix::F32)
+            }
+            Precision::F16 => PackedF16::arranged(tier, shape, |to| words(from, to)).ok()?.map(Matrix::F16),
+            Precision::Bf16 => PackedBf16::arranged(tier, bf16_method(tier), shape, |to| words(from, to))
+                .ok()?
+                .map(|matrix| Matrix::Bf16(matrix, tier)),
+        }?;
+        let mut bias = AlignedBuffer::zeroed(shape[1]);
+        singles(from, &mut bias)?;
+        Some(Self { matrix, bias })
     }
 
     /// `input` is `tokens` rows of the matrix' inputs, `out` as many of its outputs.
@@ -120,9 +143,29 @@ pub(in crate::engines) fn pairs_pay() -> bool {
     })
 }
 
+/// Numbers off the front of `from`; `None` where those are too few.
+fn singles(from: &mut &[u8], to: &mut [f32]) -> Option<()> {
+    let (taken, rest) = from.split_at_checked(size_of_val(to))?;
+    *from = rest;
+    to.iter_mut().zip(taken.as_chunks::<4>().0).for_each(|(to, four)| *to = f32::from_le_bytes(*four));
+    Some(())
+}
+
+/// The same of sixteen bits.
+fn words(from: &mut &[u8], to: &mut [u16]) -> Option<()> {
+    let (taken, rest) = from.split_at_checked(size_of_val(to))?;
+    *from = rest;
+    to.iter_mut().zip(taken.as_chunks::<2>().0).for_each(|(to, two)| *to = u16::from_le_bytes(*two));
+    Some(())
+}
+
 /// By pairs where the tier multiplies those, widened elsewhere.
+fn bf16_method(tier: Tier) -> Bf16Method {
+    if tier == Tier::Avx512bf16 { Bf16Method::Pairs } else { Bf16Method::Widened }
+}
+
 fn pack_bf16(tier: Tier, weights: &[f32], k: usize, n: usize) -> Result<Matrix, TierUnavailable> {
-    let method = if tier == Tier::Avx512bf16 { Bf16Method::Pairs } else { Bf16Method::Widened };
+    let method = bf16_method(tier);
     let mut narrow = AlignedBuffer::zeroed(weights.len());
     to_half(tier, Half::Bf16, weights, &mut narrow)?;
     Ok(Matrix::Bf16(PackedBf16::pack(tier, method, &narrow, k, n, Layout::NxK)?, tier))

@@ -7,11 +7,13 @@ use super::calibrate::{self, Loudness};
 use super::encoder::{Encoder, Layer, Norm};
 use super::linear::Linear;
 use super::store::{Products, Stored};
+use crate::engines::config::Architecture;
 use crate::engines::model::Model;
 use crate::engines::names::{EMBEDDING_NORM, POSITIONS, RELATIVE, TYPES, WORDS};
 use crate::engines::{EngineError, Precision, relative};
 use crate::kernels::grouped::Smoothing;
 use crate::simd::Tier;
+use crate::sys::resources::memory_room_bytes;
 use crate::tensor::AlignedBuffer;
 
 /// Packs the model's weights for a precision on one of its tiers, or takes them from `cache` where they were kept there
@@ -23,6 +25,7 @@ pub(super) fn encoder(
     cache: Option<&Path>,
 ) -> Result<Encoder, EngineError> {
     let shape = &model.architecture;
+    check_room(shape, precision, memory_room_bytes())?;
     let tensors = &*model.tensors;
     let words = tensors.table(WORDS, shape.vocabulary, shape.hidden)?;
     let mut positions = tensors.tensor(POSITIONS, &[shape.positions, shape.hidden])?;
@@ -53,6 +56,24 @@ pub(super) fn encoder(
         }
     };
     Ok(Encoder { precision, tier, words, positions, relative, embedding_norm, layers, model })
+}
+
+/// Whether the packed layers have room: to fill memory that is not there ends the process without a word.
+#[expect(clippy::cast_precision_loss, reason = "an estimate that is compared, not shown to the byte")]
+fn check_room(shape: &Architecture, precision: Precision, room: Option<u64>) -> Result<(), EngineError> {
+    let matrices = (4 * shape.hidden + 2 * shape.intermediate) as f64 * shape.hidden as f64;
+    // While a matrix is packed it is there in single precision as well.
+    let needed = shape.layers as f64 * matrices * precision.weight_bytes()
+        + 4.0 * (shape.intermediate.max(3 * shape.hidden) * shape.hidden) as f64;
+    match room {
+        Some(room) if needed > room as f64 => Err(EngineError::Unavailable(format!(
+            "the packed weights take {:.0} MiB in {precision}, and there is room for {:.0} MiB; allow more memory, or use a \
+             precision of fewer bits or a smaller model",
+            needed / 1_048_576.0,
+            room as f64 / 1_048_576.0
+        ))),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Reads and packs tensors by name.
@@ -142,5 +163,24 @@ impl Reader<'_> {
         let scale = self.model.tensors.tensor(&format!("{name}.weight"), &width)?;
         let shift = self.model.tensors.tensor(&format!("{name}.bias"), &width)?;
         Ok(Norm { scale, shift })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engines::builtin::Preset;
+
+    #[test]
+    fn weights_without_room_are_refused_with_the_remedy() {
+        // 85 million weights in twelve layers.
+        let shape = Preset::BertBase.architecture();
+        for (precision, fits) in [(Precision::F32, 360), (Precision::F16, 190), (Precision::Int8, 100)] {
+            let room = |mebibytes: u64| check_room(&shape, precision, Some(mebibytes << 20));
+            assert!(room(fits).is_ok(), "{precision}");
+            let error = room(fits / 2).unwrap_err().to_string();
+            assert!(error.contains("MiB") && error.contains("fewer bits"), "{error}");
+        }
+        assert!(check_room(&shape, Precision::F32, None).is_ok());
     }
 }

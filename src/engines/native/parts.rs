@@ -2,6 +2,7 @@
 
 use crate::engines::config::Architecture;
 use crate::sys::{Clock, Monotonic};
+use crate::telemetry::Track;
 
 /// A part of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,18 @@ pub(super) enum Part {
 
 /// Number of parts.
 const COUNT: usize = 8;
+
+/// What a trace calls each part, in the order of [`Part`].
+const NAMES: [&str; COUNT] = [
+    "query_key_value",
+    "attention",
+    "attention_output",
+    "attention_norm",
+    "up",
+    "activation",
+    "down",
+    "output_norm",
+];
 
 /// The facts that tell each part's seconds, in the order of [`Part`].
 pub(super) const SECONDS: [&str; COUNT] = [
@@ -40,20 +53,48 @@ const FLOPS: [&str; 5] = [
     "encode_down_flops",
 ];
 
+/// The facts that tell the bytes of each part, in the order of [`Part`].
+const BYTES: [&str; COUNT] = [
+    "encode_query_key_value_bytes",
+    "encode_attention_bytes",
+    "encode_attention_output_bytes",
+    "encode_attention_norm_bytes",
+    "encode_up_bytes",
+    "encode_activation_bytes",
+    "encode_down_bytes",
+    "encode_output_norm_bytes",
+];
+
 /// Nanoseconds of every part.
 #[derive(Debug)]
 pub(super) struct Parts {
     clock: Monotonic,
     nanoseconds: [u64; COUNT],
+    /// Where every part is noted besides, while somebody traces.
+    track: Option<Track>,
 }
 
 impl Parts {
     pub(super) fn new(clock: Monotonic) -> Self {
-        Self { clock, nanoseconds: [0; COUNT] }
+        Self { clock, nanoseconds: [0; COUNT], track: None }
     }
 
-    pub(super) fn reset(&mut self) {
+    /// Begins a batch, whose parts are noted on the track where there is one.
+    pub(super) fn begin(&mut self, track: Option<&Track>) {
         self.nanoseconds = [0; COUNT];
+        self.track = track.cloned();
+    }
+
+    /// When a layer began; a clock is read only where somebody traces.
+    pub(super) fn layer_start(&self) -> u64 {
+        if self.track.is_some() { self.clock.now() } else { 0 }
+    }
+
+    /// Notes a layer that began at `start`.
+    pub(super) fn layer_end(&self, layer: usize, start: u64) {
+        if let Some(track) = &self.track {
+            track.span("layer", start, self.clock.now(), Some(("layer", layer as u64)));
+        }
     }
 
     /// Runs `work` and adds its time to a part.
@@ -61,7 +102,11 @@ impl Parts {
     pub(super) fn time(&mut self, part: Part, work: impl FnOnce()) {
         let start = self.clock.now();
         work();
-        self.nanoseconds[part as usize] += self.clock.now().saturating_sub(start);
+        let end = self.clock.now();
+        self.nanoseconds[part as usize] += end.saturating_sub(start);
+        if let Some(track) = &self.track {
+            track.span(NAMES[part as usize], start, end, None);
+        }
     }
 
     /// Seconds of each part.
@@ -80,4 +125,55 @@ pub(super) fn flops(shape: &Architecture, lengths: &[usize]) -> impl Iterator<It
     let each =
         [3.0 * product * width, 4.0 * width * squares, product * width, product * wide, product * wide];
     FLOPS.into_iter().zip(each.map(|flops| layers * flops))
+}
+
+/// Bytes that the core reads and writes in each part, in the order of [`Part`]: inputs and outputs in single precision, and
+/// the weights as often as tokens go through them together: those of attention, and those of feed-forward.
+#[expect(clippy::cast_precision_loss, reason = "counts shown with a few digits")]
+pub(super) fn bytes(
+    shape: &Architecture,
+    lengths: &[usize],
+    weight_bytes: f64,
+    [part, block]: [usize; 2],
+) -> impl Iterator<Item = (&'static str, f64)> {
+    let (layers, width, wide) = (shape.layers as f64, shape.hidden as f64, shape.intermediate as f64);
+    let tokens: f64 = lengths.iter().map(|&n| n as f64).sum();
+    let product = |inputs: f64, outputs: f64, passes: usize| {
+        4.0 * tokens * (inputs + outputs) + weight_bytes * inputs * outputs * passes as f64
+    };
+    let each = [
+        product(width, 3.0 * width, part),
+        4.0 * tokens * 4.0 * width,
+        product(width, width, part),
+        // Two inputs and an output.
+        4.0 * tokens * 3.0 * width,
+        product(width, wide, block),
+        4.0 * tokens * 2.0 * wide,
+        product(wide, width, block),
+        4.0 * tokens * 3.0 * width,
+    ];
+    BYTES.into_iter().zip(each.map(|bytes| layers * bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engines::builtin::Preset;
+
+    #[test]
+    fn bytes_are_inputs_outputs_and_the_weights_of_every_pass() {
+        let shape = Preset::MinilmL6.architecture();
+        let of = |lengths: &[usize], weight: f64, passes| -> Vec<(&str, f64)> {
+            bytes(&shape, lengths, weight, passes).collect()
+        };
+        // Six layers, width 384, inner width 1536; 300 tokens go through `up` in two blocks.
+        let bytes = of(&[100, 200], 1.0, [1, 2]);
+        let layer = |bytes: usize| 6.0 * bytes as f64;
+        assert_eq!(bytes[0], ("encode_query_key_value_bytes", layer(4 * 300 * 4 * 384 + 3 * 384 * 384)));
+        assert_eq!(bytes[4], ("encode_up_bytes", layer(4 * 300 * 1920 + 2 * 384 * 1536)));
+        assert_eq!(bytes[5], ("encode_activation_bytes", layer(4 * 300 * 2 * 1536)));
+        assert_eq!(bytes[7], ("encode_output_norm_bytes", layer(4 * 300 * 3 * 384)));
+        assert_eq!(of(&[100, 200], 4.0, [2, 3])[4].1, layer(4 * 300 * 1920 + 12 * 384 * 1536));
+        assert_eq!(of(&[], 1.0, [0, 0])[5].1, 0.0);
+    }
 }

@@ -1,17 +1,15 @@
 //! Packed weights on disk: what took a second to find and arrange is read back in milliseconds.
 //!
-//! Kept is int8, whose scales come from texts run through the model; the other precisions are packed from the weights
-//! alone, at every load. A file is named by what decides its contents, a hash of the weights, the tokenizer, the texts, the shape
-//! and the tier among it, so that nothing in it is ever out of date. It appears whole, by a rename, whoever else writes
-//! the same; its own hash tells whether it is as it was written; and whatever is wrong with it, it is made again.
+//! A file is named by what decides its contents, a hash of the weights, the tokenizer, the texts that scales come from, the
+//! shape and the tier among it, so that nothing in it is ever out of date. It appears whole, by a rename, whoever else
+//! writes the same; its own hash tells whether it is as it was written; and whatever is wrong with it, it is made again.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::encoder::Layer;
 use super::linear::Linear;
 use crate::engines::tensors::hash_bytes;
-use crate::engines::{Model, Precision, corpus};
+use crate::engines::{Model, Precision, corpus, kept};
 use crate::kernels::grouped::Codes;
 use crate::simd::Tier;
 use crate::sys::memory::MappedFile;
@@ -20,6 +18,9 @@ use crate::sys::memory::MappedFile;
 const MAGIC: &[u8; 16] = b"perfkit packed 1";
 /// The beginning, the hash of the rest, the rest.
 const HEADER: usize = MAGIC.len() + 8;
+
+/// Files beyond this are not kept, except of int8, which takes long to make: a disk has better uses.
+const MOST_BYTES: usize = 512 << 20;
 
 /// A layer's four products.
 pub(super) struct Products {
@@ -32,24 +33,31 @@ pub(super) struct Products {
 /// The place of one model's packed weights.
 #[derive(Debug)]
 pub(super) struct Stored {
-    folder: PathBuf,
     path: PathBuf,
+    precision: Precision,
     tier: Tier,
 }
 
 impl Stored {
-    /// `None` where the precision or the model is not kept.
+    /// `None` where nothing tells the model from others, or its weights are too many to keep.
     pub(super) fn at(folder: &Path, model: &Model, precision: Precision, tier: Tier) -> Option<Self> {
-        if precision != Precision::Int8 {
+        let shape = &model.architecture;
+        let bytes = match precision {
+            Precision::Int8 => 0,
+            Precision::F32 => 4,
+            Precision::Bf16 | Precision::F16 => 2,
+        };
+        let layer = (4 * shape.hidden).checked_add(2 * shape.intermediate)?.checked_mul(shape.hidden)?;
+        if layer.checked_mul(shape.layers)?.checked_mul(bytes)? > MOST_BYTES {
             return None;
         }
-        let weights = model.tensors.hash("")?;
+        let weights = kept::content_hash(folder, &*model.tensors)?;
         let version = env!("CARGO_PKG_VERSION");
         let outline = format!("{version} {precision} {tier} {:?}", model.architecture);
         let key = hash_bytes(weights, outline.as_bytes());
         let key = hash_bytes(key ^ model.tokenizer.hash(), corpus::MIXED.as_bytes());
         let path = folder.join(format!("{}-{precision}-{tier}-{key:016x}", model.slug));
-        Some(Self { folder: folder.to_owned(), path, tier })
+        Some(Self { path, precision, tier })
     }
 
     /// Every layer's products, where the file is there and whole.
@@ -64,8 +72,9 @@ impl Stored {
         let (width, wide) = (shape.hidden, shape.intermediate);
         let mut layers = Vec::with_capacity(shape.layers);
         for _ in 0..shape.layers {
-            let mut linear =
-                |inputs, outputs, codes| Linear::read(self.tier, [inputs, outputs], codes, &mut rest);
+            let mut linear = |inputs, outputs, codes| {
+                Linear::read(self.precision, self.tier, [inputs, outputs], codes, &mut rest)
+            };
             layers.push(Products {
                 query_key_value: linear(width, 3 * width, Codes::Signed)?,
                 attention_output: linear(width, width, Codes::Signed)?,
@@ -87,19 +96,6 @@ impl Stored {
         let hash = hash_bytes(0, &bytes[HEADER..]);
         bytes[..MAGIC.len()].copy_from_slice(MAGIC);
         bytes[MAGIC.len()..HEADER].copy_from_slice(&hash.to_le_bytes());
-        if std::fs::create_dir_all(&self.folder).is_err() {
-            return;
-        }
-        // A name of this process and thread, so that two writers never share a file; the later rename wins, with the
-        // same contents.
-        let own = format!("{}-{:?}", std::process::id(), std::thread::current().id());
-        let own: String = own.chars().filter(char::is_ascii_alphanumeric).collect();
-        let temporary = self.path.with_extension(format!("{own}.part"));
-        let written = std::fs::File::create(&temporary)
-            .and_then(|mut file| file.write_all(&bytes))
-            .and_then(|()| std::fs::rename(&temporary, &self.path));
-        if written.is_err() {
-            let _ = std::fs::remove_file(&temporary);
-        }
+        kept::write_whole(&self.path, &bytes);
     }
 }

@@ -1,10 +1,11 @@
 //! The memory of an engine, kept from batch to batch: one arena, divided by the size of the batch at hand.
 
 use super::encoder::FEED_FORWARD_TOKENS;
+use crate::engines::Precision;
 use crate::engines::config::Architecture;
 use crate::kernels::attention::attention_scratch_len;
 use crate::sys::Team;
-use crate::tensor::{Arena, ArenaStatistics};
+use crate::tensor::{Arena, ArenaStatistics, BufferPool, OutOfMemory, PoolStatistics};
 
 /// Texts' attention is dealt to the threads in at most so many groups.
 pub(super) const MOST_GROUPS: usize = 64;
@@ -45,12 +46,23 @@ pub(super) struct Slices<'a> {
 }
 
 impl Workspace {
-    pub(super) fn new() -> Self {
-        Self { lengths: Vec::new(), halves: Arena::new(), numbers: Arena::new(), layout: [0; 6], groups: 1 }
+    /// A workspace whose numbers lie in a pool that others may share.
+    pub(super) fn of(pool: BufferPool<f32>) -> Self {
+        let numbers = Arena::of(pool);
+        Self { lengths: Vec::new(), halves: Arena::new(), numbers, layout: [0; 6], groups: 1 }
     }
 
     /// Makes room for texts of these lengths.
-    pub(super) fn plan(&mut self, team: &Team, shape: &Architecture, lengths: impl Iterator<Item = usize>) {
+    ///
+    /// # Errors
+    /// There is no memory for them.
+    pub(super) fn plan(
+        &mut self,
+        team: &Team,
+        shape: &Architecture,
+        precision: Precision,
+        lengths: impl Iterator<Item = usize>,
+    ) -> Result<(), OutOfMemory> {
         self.lengths.clear();
         self.lengths.extend(lengths);
         let tokens = self.tokens();
@@ -63,6 +75,16 @@ impl Workspace {
         let scratch = self.groups * attention_scratch_len(longest, shape.heads, shape.head_width());
         // The inner vectors of a block take the place of the projections, and of more where those are fewer.
         self.layout = [vectors, vectors, vectors, (3 * vectors).max(block), vectors, scratch];
+        self.numbers.reserve(&self.layout)?;
+        match precision {
+            Precision::Bf16 => self.halves.reserve(&[vectors.max(block)]),
+            Precision::F32 | Precision::F16 | Precision::Int8 => Ok(()),
+        }
+    }
+
+    /// Where its numbers come from.
+    pub(super) fn pool(&self) -> &BufferPool<f32> {
+        self.numbers.pool()
     }
 
     /// Tokens of the batch.
@@ -90,5 +112,10 @@ impl Workspace {
     /// How the arena was used so far.
     pub(super) const fn statistics(&self) -> ArenaStatistics {
         self.numbers.statistics()
+    }
+
+    /// How the pool behind the arena was used so far.
+    pub(super) fn pool_statistics(&self) -> PoolStatistics {
+        self.numbers.pool().statistics()
     }
 }

@@ -70,10 +70,7 @@ impl PackedBf16 {
         n: usize,
         layout: Layout,
     ) -> Result<Self, TierUnavailable> {
-        let width = match method {
-            Bf16Method::Pairs => dispatch_bf16(tier, TileWidth)?,
-            Bf16Method::Widened => dispatch(tier, TileWidth)?,
-        };
+        let width = Self::tile_width(tier, method)?;
         let values = &values[..k * n];
         let pairs = k.div_ceil(2);
         let mut packed = AlignedBuffer::zeroed(n.div_ceil(width) * pairs * 2 * width);
@@ -88,6 +85,34 @@ impl PackedBf16 {
             }
         }
         Ok(Self { values: packed, k, n, width, tier, method })
+    }
+
+    /// The elements as they are arranged.
+    #[must_use]
+    pub fn arrangement(&self) -> &[u16] {
+        &self.values
+    }
+
+    /// A matrix whose [`PackedBf16::arrangement`] `fill` puts in place; `None` where it cannot.
+    ///
+    /// # Errors
+    /// When this CPU lacks the tier or the tier lacks the method.
+    pub fn arranged(
+        tier: Tier,
+        method: Bf16Method,
+        [k, n]: [usize; 2],
+        fill: impl FnOnce(&mut [u16]) -> Option<()>,
+    ) -> Result<Option<Self>, TierUnavailable> {
+        let width = Self::tile_width(tier, method)?;
+        let mut values = AlignedBuffer::zeroed(n.div_ceil(width) * k.div_ceil(2) * 2 * width);
+        Ok(fill(&mut values).map(|()| Self { values, k, n, width, tier, method }))
+    }
+
+    fn tile_width(tier: Tier, method: Bf16Method) -> Result<usize, TierUnavailable> {
+        match method {
+            Bf16Method::Pairs => dispatch_bf16(tier, TileWidth),
+            Bf16Method::Widened => dispatch(tier, TileWidth),
+        }
     }
 
     /// Rows.

@@ -51,6 +51,26 @@ impl PackedF16 {
         Ok(Self { values: packed, k, n, width, tier })
     }
 
+    /// The elements as they are arranged.
+    #[must_use]
+    pub fn arrangement(&self) -> &[u16] {
+        &self.values
+    }
+
+    /// A matrix whose [`PackedF16::arrangement`] `fill` puts in place; `None` where it cannot.
+    ///
+    /// # Errors
+    /// When this CPU lacks the tier.
+    pub fn arranged(
+        tier: Tier,
+        [k, n]: [usize; 2],
+        fill: impl FnOnce(&mut [u16]) -> Option<()>,
+    ) -> Result<Option<Self>, TierUnavailable> {
+        let width = PackedMatrix::empty(tier)?.width();
+        let mut values = AlignedBuffer::zeroed(n.div_ceil(width) * k * width);
+        Ok(fill(&mut values).map(|()| Self { values, k, n, width, tier }))
+    }
+
     /// Rows.
     #[must_use]
     pub const fn k(&self) -> usize {

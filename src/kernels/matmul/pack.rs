@@ -83,6 +83,26 @@ impl PackedMatrix {
         });
     }
 
+    /// The elements as they are arranged.
+    #[must_use]
+    pub fn arrangement(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// A matrix whose [`PackedMatrix::arrangement`] `fill` puts in place; `None` where it cannot.
+    ///
+    /// # Errors
+    /// When this CPU lacks the tier.
+    pub fn arranged(
+        tier: Tier,
+        [k, n]: [usize; 2],
+        fill: impl FnOnce(&mut [f32]) -> Option<()>,
+    ) -> Result<Option<Self>, TierUnavailable> {
+        let width = dispatch(tier, TileWidth)?;
+        let mut values = AlignedBuffer::zeroed(n.div_ceil(width) * k * width);
+        Ok(fill(&mut values).map(|()| Self { values, k, n, width, tier }))
+    }
+
     /// Rows.
     #[must_use]
     pub const fn k(&self) -> usize {

@@ -27,7 +27,10 @@ pub(super) fn pipeline(facts: &Facts<'_>) -> Option<Section> {
     blocks.push(Block::Table(throughput(&cases)));
     blocks.extend(stages(&cases).map(Block::Table));
     blocks.extend(layers(&cases).map(Block::Table));
+    blocks.extend(roofs(&cases).map(Block::Table));
+    blocks.extend(costs(&cases).map(Block::Table));
     blocks.extend(agreements(&cases).map(Block::Table));
+    blocks.extend(recalls(&cases).map(Block::Table));
     blocks.extend(latencies(&cases).map(Block::Table));
     let notes: BTreeSet<&String> = cases.iter().flat_map(|m| &m.notes).collect();
     if !notes.is_empty() {
@@ -173,6 +176,121 @@ fn layers(cases: &[&Measurement]) -> Option<Table> {
     })
 }
 
+/// A share above this is an error of measuring, and withheld.
+const WITHHELD_ABOVE: f64 = 1.02;
+
+/// Where each part stands: its arithmetic intensity, and its share of what the peak and the second-level cache allow.
+fn roofs(cases: &[&Measurement]) -> Option<Table> {
+    let rows: Vec<Vec<Cell>> = cases
+        .iter()
+        .filter_map(|m| {
+            Some((m, *m.facts.get("peak_flops_per_second")?, *m.facts.get("l2_bytes_per_second")?))
+        })
+        .map(|(m, peak, bandwidth)| {
+            let mut row = name(m);
+            let median = Summary::of(&m.seconds.samples).map(|s| s.median);
+            row.push(Cell::number(peak, units::flops_per_second(peak)));
+            let utilisation = median.map(|median| m.cost.flops / median / peak);
+            row.push(Cell::maybe(utilisation.filter(|u| *u <= WITHHELD_ABOVE), units::percent));
+            row.extend(PARTS.iter().map(|(_, seconds, flops)| {
+                let fact = |name: &str| m.facts.get(name).copied();
+                let bytes = fact(&seconds.replace("_seconds", "_bytes"));
+                let flops = flops.map_or(Some(0.0), fact);
+                let Some(((bytes, flops), seconds)) = bytes.zip(flops).zip(fact(seconds)) else {
+                    return Cell::none();
+                };
+                let share = (flops / peak).max(bytes / bandwidth) / seconds;
+                let intensity =
+                    if flops > 0.0 { format!(" ({:.0} flop/B)", flops / bytes) } else { String::new() };
+                let shown = Some(share).filter(|share| share.is_finite() && *share <= WITHHELD_ABOVE);
+                Cell::maybe(shown, |share| format!("{}{intensity}", units::percent(share)))
+            }));
+            row
+        })
+        .collect();
+    let mut columns = name_columns();
+    columns.extend([number_column("Peak", 2), number_column("Utilisation", 0)]);
+    columns.extend(PARTS.iter().enumerate().map(|(i, (name, _, flops))| {
+        let spare = if flops.is_some() { 3 } else { u8::try_from(5 + i).unwrap_or(u8::MAX) };
+        number_column(name, spare)
+    }));
+    (!rows.is_empty()).then(|| Table {
+        caption: "Model FLOP utilisation of the whole pipeline, and each part's share of its roof (the slower of its arithmetic \
+                  at the peak and its bytes out of L2)"
+            .to_owned(),
+        columns,
+        rows,
+        folded: true,
+    })
+}
+
+/// What a batch costs besides its time.
+fn costs(cases: &[&Measurement]) -> Option<Table> {
+    let rows: Vec<Vec<Cell>> = cases
+        .iter()
+        .filter(|m| m.facts.contains_key("workspace_bytes"))
+        .map(|m| {
+            let fact = |name: &str| m.facts.get(name).copied();
+            let ratio = |a: &str, b: &str| fact(a).zip(fact(b)).filter(|(_, b)| *b > 0.0).map(|(a, b)| a / b);
+            let padding =
+                fact("padded_tokens").zip(m.tokens).map(|(padded, tokens)| 1.0 - tokens as f64 / padded);
+            let vectors = fact("vector_arithmetic_instructions").zip(fact("scalar_arithmetic_instructions"));
+            let mut row = name(m);
+            row.extend([
+                Cell::maybe(padding.filter(|share| share.is_finite()), units::percent),
+                Cell::maybe(fact("allocations"), |count| format!("{count:.0}")),
+                Cell::maybe(fact("workspace_bytes"), |bytes| units::bytes(whole(bytes))),
+                Cell::maybe(fact("workspace_reused_share"), units::percent),
+                Cell::maybe(fact("pool_rounding_share"), units::percent),
+                Cell::maybe(ratio("instructions", "cycles"), |ratio| format!("{ratio:.2}")),
+                Cell::maybe(
+                    vectors.map(|(v, s)| v / (v + s)).filter(|share| share.is_finite()),
+                    units::percent,
+                ),
+                Cell::maybe(fact("l1_read_misses"), |count| units::count(whole(count))),
+                Cell::maybe(fact("l2_misses"), |count| units::count(whole(count))),
+                Cell::maybe(fact("last_level_misses"), |count| units::count(whole(count))),
+                Cell::maybe(fact("package_joules"), |joules| format!("{} J", units::significant(joules, 3))),
+                Cell::maybe(fact("processor_celsius"), |degrees| format!("{degrees:.0} °C")),
+            ]);
+            row
+        })
+        .collect();
+    let mut columns = name_columns();
+    let headings = [
+        "Padding avoided",
+        "Allocations",
+        "Workspace",
+        "Reused",
+        "Rounded up",
+        "Instructions/cycle",
+        "Vector share",
+        "L1 misses",
+        "L2 misses",
+        "Last-level misses",
+        "Energy",
+        "Temperature",
+    ];
+    columns.extend(
+        headings
+            .iter()
+            .enumerate()
+            .map(|(i, heading)| number_column(heading, u8::try_from(2 + i).unwrap_or(u8::MAX))),
+    );
+    (!rows.is_empty()).then(|| Table {
+        caption: "What a batch costs besides its time; padding avoided: positions that a padded batch would have wasted"
+            .to_owned(),
+        columns,
+        rows,
+        folded: true,
+    })
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts, which saturate")]
+fn whole(count: f64) -> u64 {
+    count.round() as u64
+}
+
 /// How well each precision agrees with single precision.
 fn agreements(cases: &[&Measurement]) -> Option<Table> {
     let mut seen = BTreeSet::new();
@@ -203,6 +321,59 @@ fn agreements(cases: &[&Measurement]) -> Option<Table> {
         rows,
         folded: false,
     })
+}
+
+/// Precisions that vectors may be kept in, as facts are named by them.
+const OUTPUTS: [&str; 3] = ["f32", "int8", "binary"];
+/// Depths at which neighbours are counted.
+const DEPTHS: [&str; 3] = ["1", "10", "100"];
+
+/// What vectors in fewer bits still find.
+fn recalls(cases: &[&Measurement]) -> Option<Table> {
+    let mut seen = BTreeSet::new();
+    let first = cases.iter().filter(|m| seen.insert((m.case.benchmark.clone(), words::way(&m.case))));
+    let rows: Vec<Vec<Cell>> =
+        first.flat_map(|m| OUTPUTS.iter().filter_map(|output| recall(m, output))).collect();
+    let mut columns = vec![
+        words_column("Model", 12),
+        words_column("Engine", 11),
+        words_column("Output", 0),
+        number_column("Bytes a vector", 0),
+    ];
+    for (at, depth) in DEPTHS.iter().enumerate() {
+        let spare = u8::try_from(3 + at).unwrap_or(u8::MAX);
+        columns.extend([
+            number_column(&format!("Recall@{depth}"), 0),
+            number_column(&format!("@{depth} rescored"), spare),
+        ]);
+    }
+    columns.push(number_column("Texts", 2));
+    (!rows.is_empty()).then(|| Table {
+        caption: "Nearest neighbours in f32 that vectors in fewer bits find; rescored: four times as many candidates, scored \
+                  again by the query in f32"
+            .to_owned(),
+        columns,
+        rows,
+        folded: false,
+    })
+}
+
+fn recall(m: &Measurement, output: &str) -> Option<Vec<Cell>> {
+    let fact = |name: &str| m.facts.get(&format!("output_{output}_{name}")).copied();
+    let bytes = fact("vector_bytes")?;
+    let mut row = vec![
+        Cell::text(m.case.benchmark.trim_start_matches("embed/")),
+        Cell::text(words::way(&m.case)),
+        Cell::text(output),
+        Cell::number(bytes, format!("{bytes:.0}")),
+    ];
+    for depth in DEPTHS {
+        for name in ["recall_at", "rescored_recall_at"] {
+            row.push(Cell::maybe(fact(&format!("{name}_{depth}")), |share| format!("{share:.4}")));
+        }
+    }
+    row.push(Cell::maybe(fact("texts"), |texts| format!("{texts:.0}")));
+    Some(row)
 }
 
 fn latencies(cases: &[&Measurement]) -> Option<Table> {

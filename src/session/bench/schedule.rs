@@ -179,40 +179,44 @@ impl Schedule {
 
 /// The `memory` and `peak` cases whose outcome is a roof of `case` (every footprint and implementation that may be it).
 fn needed_ceilings(case: &Case, cost: &Cost, machine: &Machine) -> Vec<Case> {
+    let wanted = roofline::wanted_ceilings(machine, case, cost);
+    wanted.iter().flat_map(|wanted| roof_cases(wanted, case, machine)).collect()
+}
+
+/// The cases that measure a roof, with the threads of `case`.
+pub(in crate::session) fn roof_cases(wanted: &Wanted, case: &Case, machine: &Machine) -> Vec<Case> {
     let mut cases = Vec::new();
-    for wanted in roofline::wanted_ceilings(machine, case, cost) {
-        for benchmark in catalog::benchmarks() {
-            let tier = match &wanted {
-                Wanted::Bandwidth { benchmark: id, tier } | Wanted::Rate { benchmark: id, tier }
-                    if id == benchmark.id() =>
-                {
-                    *tier
-                }
-                Wanted::Peak { dtype, tier }
-                    if roofline::peak_precision(benchmark.id()).as_ref() == Some(dtype) =>
-                {
-                    *tier
-                }
-                Wanted::Bandwidth { .. } | Wanted::Rate { .. } | Wanted::Peak { .. } => continue,
-            };
-            let usable = benchmark.card().implementations.iter().filter(|i| {
-                i.tiers.contains(&tier)
-                    && tier.is_available()
-                    && (case.threads == NonZeroUsize::MIN || i.threads == catalog::Threading::Parallel)
-                    && (matches!(wanted, Wanted::Rate { .. })
-                        || benchmark.usual(machine, i, Extensiveness::Quick))
-            });
-            for implementation in usable {
-                let shapes = benchmark.shapes(machine, Extensiveness::Quick).into_iter();
-                for shape in shapes.filter(|shape| benchmark.fits_threads(shape, case.threads.get())) {
-                    cases.push(Case {
-                        benchmark: benchmark.id().to_owned(),
-                        implementation: implementation.name.to_owned(),
-                        tier: tier.into(),
-                        shape,
-                        threads: case.threads,
-                    });
-                }
+    for benchmark in catalog::benchmarks() {
+        let tier = match wanted {
+            Wanted::Bandwidth { benchmark: id, tier } | Wanted::Rate { benchmark: id, tier }
+                if id == benchmark.id() =>
+            {
+                *tier
+            }
+            Wanted::Peak { dtype, tier }
+                if roofline::peak_precision(benchmark.id()).as_ref() == Some(dtype) =>
+            {
+                *tier
+            }
+            Wanted::Bandwidth { .. } | Wanted::Rate { .. } | Wanted::Peak { .. } => continue,
+        };
+        let usable = benchmark.card().implementations.iter().filter(|i| {
+            i.tiers.contains(&tier)
+                && tier.is_available()
+                && (case.threads == NonZeroUsize::MIN || i.threads == catalog::Threading::Parallel)
+                && (matches!(wanted, Wanted::Rate { .. })
+                    || benchmark.usual(machine, i, Extensiveness::Quick))
+        });
+        for implementation in usable {
+            let shapes = benchmark.shapes(machine, Extensiveness::Quick).into_iter();
+            for shape in shapes.filter(|shape| benchmark.fits_threads(shape, case.threads.get())) {
+                cases.push(Case {
+                    benchmark: benchmark.id().to_owned(),
+                    implementation: implementation.name.to_owned(),
+                    tier: tier.into(),
+                    shape,
+                    threads: case.threads,
+                });
             }
         }
     }

@@ -3,23 +3,28 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 
 use super::input::{InputFormat, Texts};
 use super::output::Output;
-use super::sizes::{Adapted, Sizes};
+use super::sizes::{Adapted, SizedEngine};
+use super::trace::TraceFile;
 use crate::document::Tier;
 use crate::engines::adaptive::Limits;
+use crate::engines::cache::{self, CachedEngine, ResultCache};
 use crate::engines::native::{Encoder, NativeEngine};
-use crate::engines::{ENGINES, Engine, Model, ModelSource, Precision, Settings, agreement};
+use crate::engines::presets::{Level, PackedWeights};
+use crate::engines::quantized::{OutputPrecision, Quantizer};
+use crate::engines::stream::{self, Mode, StreamError, Streaming};
+use crate::engines::{ENGINES, Engine, EngineError, Model, ModelSource, Precision, Settings, agreement};
 use crate::session::Stop;
-use crate::sys::Team;
-use crate::telemetry::Stages;
-
-/// A batch is closed early when its texts have so many bytes together.
-const BATCH_BYTES: usize = 32 << 20;
+use crate::sys::clock::as_seconds;
+use crate::sys::{Monotonic, Team};
+use crate::units;
 
 /// What to embed, with what, and where to.
 #[derive(Debug, Clone)]
@@ -34,14 +39,24 @@ pub struct EmbedFile {
     pub dimensions: Option<NonZeroUsize>,
     /// The name of the prompt in front of every text; the model's default if none is named.
     pub prompt: Option<String>,
-    /// The tier; the best one here for the precision if none is named.
+    /// The tier; the level's for the precision if none is named.
     pub tier: Option<Tier>,
     /// Threads.
     pub threads: NonZeroUsize,
-    /// Texts of a batch.
-    pub batch: NonZeroUsize,
-    /// Batches as large as these limits allow, in place of `batch`.
+    /// Batches as large as these limits allow, in place of those of `streaming`.
     pub adaptive: Option<Limits>,
+    /// How texts are put together.
+    pub streaming: Streaming,
+    /// What the engine does for speed.
+    pub level: Level,
+    /// Tokens that go through the layers together; the level's if none are named.
+    pub part_tokens: Option<NonZeroUsize>,
+    /// What the vectors are written in.
+    pub output_precision: OutputPrecision,
+    /// Bytes of a cache of vectors by text; none without.
+    pub cache_bytes: Option<usize>,
+    /// Where a trace goes.
+    pub trace: Option<PathBuf>,
     /// A file, or `-` for the standard input.
     pub input: String,
     /// A file (`.npy` or JSON lines), or `-` for JSON lines on the standard output.
@@ -53,24 +68,28 @@ pub struct EmbedFile {
 pub struct FileReport {
     /// Texts embedded.
     pub texts: u64,
-    /// Their tokens, as far as the model read them.
+    /// Their tokens, as far as the model read them; of texts out of a cache, none.
     pub tokens: u64,
     /// Bytes read.
     pub bytes_read: u64,
     /// Bytes of the input, where it is a file.
     pub bytes_total: Option<u64>,
-    /// Seconds inside the engine.
+    /// Seconds from the first text to the last vector.
     pub seconds: f64,
     /// How the sizes of batches were chosen, where limits chose them.
     pub adapted: Option<Adapted>,
+    /// The most texts that were held at a time.
+    pub most_texts_held: usize,
+    /// The share of texts that the cache knew, where there is one.
+    pub cache_hit_share: Option<f64>,
     /// It was stopped: nothing was written to the file.
     pub interrupted: bool,
     /// What a reader of the vectors must know.
     pub notes: Vec<String>,
 }
 
-/// Embeds every text of the input in order. `pipe` is written to where the output is `-`; `progress` is told after
-/// every batch. When stopped or failing, an output file does not appear.
+/// Embeds every text of the input. `pipe` is written to where the output is `-`; `progress` is told after every batch. When
+/// stopped or failing, an output file does not appear.
 ///
 /// # Errors
 /// The model, the input or the output is not what it should be; the error names the file, the line and the remedy.
@@ -80,43 +99,77 @@ pub fn embed_file(
     progress: &mut dyn FnMut(&FileReport),
     stop: &Stop,
 ) -> anyhow::Result<FileReport> {
+    anyhow::ensure!(
+        request.streaming.mode != Mode::Parallel || !Output::is_array(&request.output),
+        "the rows of {} have no numbers, so that they must come in order: use --stream sequential, or write JSON lines",
+        request.output
+    );
+    anyhow::ensure!(
+        request.streaming.mode != Mode::Parallel || request.adaptive.is_none(),
+        "--adaptive sizes the batches of one worker: use --stream sequential or timed"
+    );
     let (reader, bytes_total) = open_input(&request.input)?;
     let mut texts = Texts::new(reader, &request.input, InputFormat::of(&request.input));
     let mut output = Output::open(&request.output, pipe)?;
     let mut report = FileReport { bytes_total, ..FileReport::default() };
-    let mut engine = open_engine(request, &mut report)?;
-    let mut stages = Stages::new();
-    let mut sizes = request.adaptive.map(Sizes::new);
-    loop {
-        if stop.requested() {
-            report.interrupted = true;
-            return Ok(report);
-        }
-        let size = sizes.as_ref().map_or(request.batch, Sizes::next_batch);
-        let batch = next_batch(&mut texts, size)?;
-        report.bytes_read = texts.bytes();
-        if batch.is_empty() {
-            break;
-        }
-        let borrowed: Vec<&str> = batch.iter().map(String::as_str).collect();
-        let embeddings = engine.embed(&borrowed, &mut stages)?;
-        for row in embeddings.rows() {
-            output.row(report.texts, row)?;
+    let traced = request.trace.as_deref().map(TraceFile::create).transpose()?;
+    let Opened { mut engines, cache } = open_engines(request, &mut report)?;
+    let sizes = request.adaptive.map(|limits| SizedEngine::wrap(&mut engines, limits));
+    let dimensions = engines.first().map_or(0, |engine| engine.dimensions());
+    let mut quantizer = Quantizer::new(request.output_precision, dimensions);
+    let bytes = Arc::new(AtomicU64::new(0));
+    let read = bytes.clone();
+    let source = move || {
+        let text = texts.next().transpose();
+        read.store(texts.bytes(), Ordering::Relaxed);
+        text
+    };
+    let mut sink = |finished: &stream::Finished| -> anyhow::Result<()> {
+        for (index, row) in (finished.first..).zip(finished.embeddings.rows()) {
+            output.row(index, quantizer.code(row)?)?;
             report.texts += 1;
         }
-        report.tokens += embeddings.tokens as u64;
-        if let Some(sizes) = &mut sizes {
-            sizes.observe(batch.len(), stages.total_seconds() - report.seconds);
-            report.adapted = Some(sizes.summary());
-        }
-        report.seconds = stages.total_seconds();
+        output.flush()?;
+        report.tokens += finished.embeddings.tokens as u64;
+        report.bytes_read = bytes.load(Ordering::Relaxed);
+        report.adapted = sizes.as_ref().map(|sizes| sizes.summary());
         progress(&report);
+        Ok(())
+    };
+    let trace = traced.as_ref().map(TraceFile::trace);
+    let outcome = stream::run(
+        &request.streaming,
+        engines,
+        source,
+        Monotonic::new(),
+        trace,
+        &|| stop.requested(),
+        &mut sink,
+    );
+    let outcome = outcome.map_err(|error| match error {
+        StreamError::Outside(error) => error,
+        StreamError::Engine(error) => error.into(),
+    })?;
+    report.seconds = as_seconds(outcome.nanoseconds);
+    report.most_texts_held = outcome.most_texts;
+    report.cache_hit_share = cache.map(|cache| cache::lock(&cache).statistics().hit_share());
+    report.interrupted = outcome.stopped;
+    if outcome.halved > 0 {
+        report.notes.push(format!(
+            "memory was short: {} batches were embedded in halves; give a smaller --batch",
+            units::count(outcome.halved)
+        ));
     }
-    output.finish(report.texts, engine.dimensions())?;
+    if !report.interrupted {
+        if let Some(traced) = traced {
+            report.notes.extend(traced.finish()?);
+        }
+        output.finish(report.texts, dimensions, request.output_precision)?;
+    }
     Ok(report)
 }
 
-fn open_input(path: &str) -> anyhow::Result<(Box<dyn BufRead>, Option<u64>)> {
+fn open_input(path: &str) -> anyhow::Result<(Box<dyn BufRead + Send>, Option<u64>)> {
     if path == "-" {
         return Ok((Box::new(BufReader::new(std::io::stdin())), None));
     }
@@ -127,7 +180,13 @@ fn open_input(path: &str) -> anyhow::Result<(Box<dyn BufRead>, Option<u64>)> {
     Ok((Box::new(BufReader::new(file)), metadata.is_file().then_some(metadata.len())))
 }
 
-fn open_engine(request: &EmbedFile, report: &mut FileReport) -> anyhow::Result<Box<dyn Engine>> {
+/// The engines of a stream, and the cache that they share.
+struct Opened {
+    engines: Vec<Box<dyn Engine>>,
+    cache: Option<Arc<Mutex<ResultCache>>>,
+}
+
+fn open_engines(request: &EmbedFile, report: &mut FileReport) -> anyhow::Result<Opened> {
     let row = ENGINES.iter().find(|row| row.name == request.engine).with_context(|| {
         let names: Vec<&str> = ENGINES.iter().map(|row| row.name).collect();
         format!("there is no engine {:?}; there is {}", request.engine, names.join(", "))
@@ -136,39 +195,68 @@ fn open_engine(request: &EmbedFile, report: &mut FileReport) -> anyhow::Result<B
         .with_context(|| format!("model {}", request.model))?;
     let model = Arc::new(model);
     report.notes.clone_from(&model.notes);
-    let team = Team::new(request.threads).context("cannot start the threads")?;
-    let settings =
-        Settings { precision: request.precision, tier: request.tier, cache: super::packed_folder() };
-    let mut engine = (row.open)(model.clone(), &settings, team.clone())?;
+    // A worker a thread, or one worker with all threads.
+    let (workers, threads) = match request.streaming.mode {
+        Mode::Parallel => (request.threads.get(), NonZeroUsize::MIN),
+        Mode::Sequential | Mode::Timed => (1, request.threads),
+    };
+    let team = Team::new(threads).context("cannot start the threads")?;
+    let level = request.level.row();
+    let settings = Settings {
+        precision: request.precision,
+        tier: request.tier.or_else(|| level.tier(request.precision)),
+        cache: match level.packed {
+            PackedWeights::Kept => super::packed_folder(),
+            PackedWeights::MadeAnew => None,
+        },
+    };
+    let open = || (row.open)(model.clone(), &settings, team.clone());
+    let mut first = open()?;
+    first.limit_part(request.part_tokens.map_or(level.part_tokens, |own| own.min(level.part_tokens)));
     if settings.precision != Precision::F32 {
-        report.notes.push(agreement_note(&model, &settings, engine.as_mut(), team)?);
+        let (found, kept) = known_agreement(&model, &settings, first.as_mut(), team.clone())?;
+        let kept = if kept { ", measured before" } else { "" };
+        report.notes.push(format!(
+            "{}: cosine to f32 on {} texts of the corpus that ships: minimum {:.5}, mean {:.5}{kept}",
+            settings.precision, found.texts, found.minimum, found.mean
+        ));
     }
-    Ok(engine)
+    let mut cache = None;
+    if let Some(bytes) = request.cache_bytes {
+        let cached = CachedEngine::new(first, bytes);
+        cache = Some(cached.cache());
+        first = Box::new(cached);
+    }
+    let mut engines = vec![first];
+    while engines.len() < workers {
+        let next = match engines[0].another(team.clone()) {
+            Some(engine) => engine,
+            None => open()?,
+        };
+        engines.push(next);
+    }
+    Ok(Opened { engines, cache })
 }
 
-/// How well the precision agrees with single precision, in a sentence.
-fn agreement_note(
+/// How well the precision agrees with single precision, and whether that was known from before.
+fn known_agreement(
     model: &Arc<Model>,
     settings: &Settings,
     engine: &mut dyn Engine,
     team: Team,
-) -> anyhow::Result<String> {
+) -> Result<(agreement::Agreement, bool), EngineError> {
+    let place = settings
+        .cache
+        .as_deref()
+        .and_then(|folder| agreement::Kept::at(folder, model, engine.id(), settings));
+    if let Some(known) = place.as_ref().and_then(agreement::Kept::read) {
+        return Ok((known, true));
+    }
     let texts = agreement::texts(model, None)?;
     let single = Arc::new(Encoder::pack(model.clone(), settings.tier()?.f32_tier())?);
     let found = agreement::agreement(&mut NativeEngine::new(single, team), engine, &texts)?;
-    Ok(format!(
-        "{}: cosine to f32 on {} texts of the corpus that ships: minimum {:.5}, mean {:.5}",
-        settings.precision, found.texts, found.minimum, found.mean
-    ))
-}
-
-fn next_batch<R: BufRead>(texts: &mut Texts<R>, most: NonZeroUsize) -> anyhow::Result<Vec<String>> {
-    let mut batch = Vec::new();
-    let mut bytes = 0;
-    while batch.len() < most.get() && bytes < BATCH_BYTES {
-        let Some(text) = texts.next()? else { break };
-        bytes += text.len();
-        batch.push(text);
+    if let Some(place) = place {
+        place.write(&found);
     }
-    Ok(batch)
+    Ok((found, false))
 }

@@ -1,5 +1,6 @@
 //! Embedding: pipelines measured stage by stage, and files embedded for real.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,13 +17,20 @@ use crate::engines::{Model, ModelSource, Precision};
 use crate::measure::{self, Plan, Samples};
 use crate::stats;
 use crate::sys::{Monotonic, Team};
+use crate::telemetry::Track;
 
+mod beside;
 mod file;
 mod input;
 mod output;
+mod profile;
 mod sizes;
+mod trace;
 mod worker;
 
+use profile::Profile;
+
+pub use beside::Beside;
 pub use file::{EmbedFile, FileReport, embed_file};
 pub use sizes::Adapted;
 pub(super) use worker::ask;
@@ -60,6 +68,8 @@ pub struct EmbedPlan {
     pub seed: u64,
     /// The program whose hidden subcommand measures memory in a fresh process; without one that stays unknown.
     pub worker: Option<PathBuf>,
+    /// What is asked for beside a batch's time.
+    pub beside: Beside,
 }
 
 impl EmbedPlan {
@@ -79,6 +89,7 @@ impl EmbedPlan {
             sampling: Plan::DEFAULT,
             seed: 0,
             worker: None,
+            beside: Beside::default(),
         }
     }
 
@@ -126,8 +137,12 @@ pub fn measure(
         observer.note(note);
     }
     let corpus = plan.corpus.as_deref().map(read_corpus).transpose()?;
-    let benchmarks: Vec<EmbedBenchmark> =
-        plan.precisions.iter().map(|&precision| benchmark(&model, precision, corpus.as_deref())).collect();
+    let mut traced = plan.beside.trace_file()?;
+    let benchmarks: Vec<EmbedBenchmark> = plan
+        .precisions
+        .iter()
+        .map(|&precision| plan.beside.tune(benchmark(&model, precision, corpus.as_deref())))
+        .collect();
     let Some(first) = benchmarks.first() else { return Ok(Vec::new()) };
     let shapes =
         if plan.shapes.is_empty() { first.shapes(machine, plan.extensiveness) } else { plan.shapes.clone() };
@@ -146,14 +161,21 @@ pub fn measure(
     observer.phase("embedding", cases, expected);
     let mut outcomes = Vec::with_capacity(cases);
     for (benchmark, &precision) in benchmarks.iter().zip(&plan.precisions) {
-        let session = Session {
+        let mut session = Session {
             plan,
             benchmark,
             precision,
             model: &model,
             resources: resources.clone(),
             clock: Monotonic::new(),
+            recall: BTreeMap::new(),
+            trace: traced.as_ref().map(|file| file.trace().track(&format!("{precision}"))),
+            roofs: Profile::default(),
         };
+        if !stop.requested() {
+            session.recall = session.recall(corpus.as_deref())?;
+            session.roofs = session.roofs(&session.case(shapes[0].clone()), 1.0);
+        }
         for shape in &shapes {
             let case = session.case(shape.clone());
             let outcome = if stop.requested() {
@@ -165,6 +187,9 @@ pub fn measure(
             observer.outcome(&outcome);
             outcomes.push(outcome);
         }
+    }
+    if let Some(note) = traced.take().map(trace::TraceFile::finish).transpose()?.flatten() {
+        observer.note(&note);
     }
     Ok(outcomes)
 }
@@ -190,6 +215,12 @@ struct Session<'a> {
     model: &'a Model,
     resources: Resources,
     clock: Monotonic,
+    /// What vectors in fewer bits still find.
+    recall: BTreeMap<String, f64>,
+    /// What this machine allows with this precision.
+    roofs: Profile,
+    /// Where batches beside the timed ones are traced.
+    trace: Option<Track>,
 }
 
 impl Session<'_> {
@@ -197,10 +228,15 @@ impl Session<'_> {
         Case {
             benchmark: self.benchmark.id().to_owned(),
             implementation: NativeEngine::ID.to_owned(),
-            tier: self.plan.tier.or_else(|| self.precision.best_tier()).unwrap_or(Tier::Baseline).into(),
+            tier: self.tier().into(),
             shape,
             threads: self.plan.threads,
         }
+    }
+
+    fn tier(&self) -> Tier {
+        let level = || self.plan.beside.level.row().tier(self.precision);
+        self.plan.tier.or_else(level).unwrap_or(Tier::Baseline)
     }
 
     fn measure(&self, case: &Case, stop: &Stop) -> Outcome {
@@ -252,6 +288,7 @@ impl Session<'_> {
             measurement.facts.insert("cpu_seconds".to_owned(), cpu);
         }
         measurement.notes.extend(self.model.notes.iter().cloned());
+        self.tell_beside(&mut measurement);
         let Some(program) = &self.plan.worker else { return measurement };
         match worker::ask(program, &self.task(&measurement.case)) {
             Ok(answer) => {
@@ -274,6 +311,7 @@ impl Session<'_> {
             prompt: self.plan.prompt.clone(),
             case: case.clone(),
             corpus: self.plan.corpus.clone(),
+            beside: self.plan.beside.clone(),
         }
     }
 }

@@ -7,13 +7,30 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde::Serialize;
 
+use crate::engines::quantized::{Coded, OutputPrecision};
+
 /// Bytes of the array's header: a fixed size, so that the number of rows can be filled in at the end.
 const NPY_HEADER: usize = 128;
 
+/// A line of JSON; bytes have the scale that makes numbers of them.
 #[derive(Serialize)]
-struct Row<'a> {
+struct Row<T> {
     index: u64,
-    embedding: &'a [f32],
+    embedding: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scale: Option<f32>,
+}
+
+fn line(index: u64, vector: Coded<'_>) -> serde_json::Result<Vec<u8>> {
+    let mut line = match vector {
+        Coded::F32(embedding) => serde_json::to_vec(&Row { index, embedding, scale: None }),
+        Coded::Int8 { bytes, scale } => {
+            serde_json::to_vec(&Row { index, embedding: bytes, scale: Some(scale) })
+        }
+        Coded::Binary(embedding) => serde_json::to_vec(&Row { index, embedding, scale: None }),
+    }?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 /// Where embeddings go.
@@ -22,7 +39,7 @@ pub(super) enum Output<'a> {
     Pipe(&'a mut dyn Write),
     /// JSON lines to a file.
     JsonLines(WholeFile),
-    /// A NumPy array of f32.
+    /// A NumPy array.
     Npy(WholeFile),
 }
 
@@ -33,7 +50,7 @@ impl<'a> Output<'a> {
             return Ok(Self::Pipe(pipe));
         }
         let mut file = WholeFile::create(Path::new(path))?;
-        if path.to_ascii_lowercase().ends_with(".npy") {
+        if Self::is_array(path) {
             file.write(&[0; NPY_HEADER])?;
             Ok(Self::Npy(file))
         } else {
@@ -41,40 +58,60 @@ impl<'a> Output<'a> {
         }
     }
 
-    pub(super) fn row(&mut self, index: u64, embedding: &[f32]) -> anyhow::Result<()> {
+    /// Whether `path` is an array, whose rows have no numbers of their own.
+    pub(super) fn is_array(path: &str) -> bool {
+        path.to_ascii_lowercase().ends_with(".npy")
+    }
+
+    pub(super) fn row(&mut self, index: u64, vector: Coded<'_>) -> anyhow::Result<()> {
         match self {
-            Self::Pipe(pipe) => {
-                serde_json::to_writer(&mut *pipe, &Row { index, embedding })?;
-                pipe.write_all(b"\n")?;
-            }
-            Self::JsonLines(file) => {
-                let mut line = serde_json::to_vec(&Row { index, embedding })?;
-                line.push(b'\n');
-                file.write(&line)?;
-            }
+            Self::Pipe(pipe) => pipe.write_all(&line(index, vector)?)?,
+            Self::JsonLines(file) => file.write(&line(index, vector)?)?,
             Self::Npy(file) => {
-                let bytes: Vec<u8> = embedding.iter().flat_map(|x| x.to_le_bytes()).collect();
+                let bytes: Vec<u8> = match vector {
+                    Coded::F32(numbers) => numbers.iter().flat_map(|x| x.to_le_bytes()).collect(),
+                    Coded::Int8 { bytes, .. } => bytes.iter().map(|byte| byte.cast_unsigned()).collect(),
+                    Coded::Binary(bytes) => bytes.to_vec(),
+                };
                 file.write(&bytes)?;
             }
         }
         Ok(())
     }
 
-    /// Makes the file appear, with so many rows of `dimensions`.
-    pub(super) fn finish(self, rows: u64, dimensions: usize) -> anyhow::Result<()> {
+    /// What was written to a pipe so far is seen at its other end.
+    pub(super) fn flush(&mut self) -> anyhow::Result<()> {
+        match self {
+            Self::Pipe(pipe) => Ok(pipe.flush()?),
+            Self::JsonLines(_) | Self::Npy(_) => Ok(()),
+        }
+    }
+
+    /// Makes the file appear, with so many rows of vectors of `dimensions` in a precision.
+    pub(super) fn finish(
+        self,
+        rows: u64,
+        dimensions: usize,
+        precision: OutputPrecision,
+    ) -> anyhow::Result<()> {
         match self {
             Self::Pipe(pipe) => Ok(pipe.flush()?),
             Self::JsonLines(file) => file.finish(None),
-            Self::Npy(file) => file.finish(Some(npy_header(rows, dimensions))),
+            Self::Npy(file) => file.finish(Some(npy_header(rows, dimensions, precision))),
         }
     }
 }
 
 /// Version 1.0 of NumPy's format: magic, version, length of the rest, and a Python dictionary padded with blanks.
-fn npy_header(rows: u64, dimensions: usize) -> Vec<u8> {
+fn npy_header(rows: u64, dimensions: usize, precision: OutputPrecision) -> Vec<u8> {
+    let (kind, columns) = match precision {
+        OutputPrecision::F32 => ("<f4", dimensions),
+        OutputPrecision::Int8 => ("|i1", dimensions),
+        OutputPrecision::Binary => ("|u1", precision.vector_bytes(dimensions)),
+    };
     let mut header = b"\x93NUMPY\x01\x00".to_vec();
     header.extend(118_u16.to_le_bytes());
-    let dictionary = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dimensions}), }}");
+    let dictionary = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
     header.extend(dictionary.as_bytes());
     header.resize(NPY_HEADER - 1, b' ');
     header.push(b'\n');
@@ -89,7 +126,7 @@ pub(super) struct WholeFile {
 }
 
 impl WholeFile {
-    fn create(path: &Path) -> anyhow::Result<Self> {
+    pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
         anyhow::ensure!(!path.is_dir(), "cannot write {shown}: it is a folder; give a file");
         let name = path.file_name().with_context(|| format!("cannot write {shown}: it names no file"))?;
@@ -101,12 +138,13 @@ impl WholeFile {
         Ok(Self { writer: BufWriter::new(file), temporary, path: path.to_owned() })
     }
 
-    fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         let path = &self.path;
         self.writer.write_all(bytes).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    fn finish(mut self, start: Option<Vec<u8>>) -> anyhow::Result<()> {
+    /// Makes it appear, with other bytes at its start where there are any.
+    pub(super) fn finish(mut self, start: Option<Vec<u8>>) -> anyhow::Result<()> {
         let shown = self.path.display().to_string();
         let complete = || -> std::io::Result<()> {
             if let Some(start) = start {
@@ -134,11 +172,28 @@ mod tests {
 
     #[test]
     fn an_array_has_the_header_that_numpy_reads() {
-        let header = npy_header(3, 2);
+        let header = npy_header(3, 2, OutputPrecision::F32);
         assert_eq!(header.len(), NPY_HEADER);
         assert_eq!(&header[..10], b"\x93NUMPY\x01\x00\x76\x00");
         assert!(header[10..].starts_with(b"{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }"));
         assert_eq!(header.last(), Some(&b'\n'));
+        for (precision, words) in [(OutputPrecision::Int8, "'|i1', "), (OutputPrecision::Binary, "'|u1', ")] {
+            let header = String::from_utf8_lossy(&npy_header(3, 12, precision)).into_owned();
+            let columns = if precision == OutputPrecision::Int8 { "(3, 12)" } else { "(3, 2)" };
+            assert!(header.contains(words) && header.contains(columns), "{header}");
+        }
+    }
+
+    #[test]
+    fn lines_carry_bytes_as_numbers_and_their_scale() {
+        let lines = [
+            line(3, Coded::F32(&[0.5])).unwrap(),
+            line(4, Coded::Int8 { bytes: &[-127, 3], scale: 0.25 }).unwrap(),
+            line(5, Coded::Binary(&[255, 0])).unwrap(),
+        ];
+        assert_eq!(lines[0], b"{\"index\":3,\"embedding\":[0.5]}\n");
+        assert_eq!(lines[1], b"{\"index\":4,\"embedding\":[-127,3],\"scale\":0.25}\n");
+        assert_eq!(lines[2], b"{\"index\":5,\"embedding\":[255,0]}\n");
     }
 
     #[test]
@@ -148,12 +203,12 @@ mod tests {
         let shown = path.to_str().unwrap();
         let mut pipe = Vec::new();
         let mut output = Output::open(shown, &mut pipe).unwrap();
-        output.row(0, &[1.0, 2.0]).unwrap();
+        output.row(0, Coded::F32(&[1.0, 2.0])).unwrap();
         drop(output);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
         let mut output = Output::open(shown, &mut pipe).unwrap();
-        output.row(0, &[1.0, 2.0]).unwrap();
-        output.finish(1, 2).unwrap();
+        output.row(0, Coded::F32(&[1.0, 2.0])).unwrap();
+        output.finish(1, 2, OutputPrecision::F32).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!(bytes.len(), NPY_HEADER + 8);
         assert_eq!(bytes[NPY_HEADER..], [1.0_f32.to_le_bytes(), 2.0_f32.to_le_bytes()].concat());

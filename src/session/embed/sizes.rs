@@ -1,9 +1,12 @@
 //! Sizes of a file's batches chosen by limits, and what came of it.
 
 use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::engines::adaptive::{Controller, Limits, Observation};
+use crate::engines::{Embeddings, Engine, EngineError};
 use crate::sys::resources::peak_resident_bytes;
+use crate::telemetry::Stages;
 
 /// What limits made of the batches of a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -23,22 +26,14 @@ pub struct Adapted {
 }
 
 /// The controller between the batches of a file.
-pub(super) struct Sizes {
+struct Sizes {
     controller: Controller,
     summary: Adapted,
 }
 
 impl Sizes {
-    pub(super) fn new(limits: Limits) -> Self {
-        Self { controller: Controller::new(limits), summary: Adapted::default() }
-    }
-
-    pub(super) fn next_batch(&self) -> NonZeroUsize {
-        self.controller.next_batch()
-    }
-
     /// Takes what a batch of `texts` took. The memory is the most that the process had so far.
-    pub(super) fn observe(&mut self, texts: usize, seconds: f64) {
+    fn observe(&mut self, texts: usize, seconds: f64) {
         let Some(batch) = NonZeroUsize::new(texts) else { return };
         let memory_bytes = peak_resident_bytes();
         self.controller.observe(Observation { batch, seconds, memory_bytes });
@@ -53,10 +48,58 @@ impl Sizes {
         *largest = texts.max(*largest);
         *last = self.controller.next_batch().get();
     }
+}
 
-    pub(super) const fn summary(&self) -> Adapted {
-        self.summary
+/// What limits chose so far, for whoever tells the user.
+pub(super) struct Chosen(Arc<Mutex<Sizes>>);
+
+impl Chosen {
+    pub(super) fn summary(&self) -> Adapted {
+        lock(&self.0).summary
     }
+}
+
+/// An engine that asks for batches as large as limits allow.
+pub(super) struct SizedEngine {
+    inner: Box<dyn Engine>,
+    sizes: Arc<Mutex<Sizes>>,
+}
+
+impl SizedEngine {
+    /// Puts one around each engine; all share the limits.
+    pub(super) fn wrap(engines: &mut Vec<Box<dyn Engine>>, limits: Limits) -> Chosen {
+        let sizes = Sizes { controller: Controller::new(limits), summary: Adapted::default() };
+        let sizes = Arc::new(Mutex::new(sizes));
+        let wrap = |inner| Box::new(Self { inner, sizes: sizes.clone() }) as Box<dyn Engine>;
+        *engines = std::mem::take(engines).into_iter().map(wrap).collect();
+        Chosen(sizes)
+    }
+}
+
+impl Engine for SizedEngine {
+    fn id(&self) -> &str {
+        self.inner.id()
+    }
+    fn dimensions(&self) -> usize {
+        self.inner.dimensions()
+    }
+    fn embed(&mut self, texts: &[&str], stages: &mut Stages) -> Result<Embeddings, EngineError> {
+        let before = stages.total_seconds();
+        let embeddings = self.inner.embed(texts, stages)?;
+        lock(&self.sizes).observe(texts.len(), stages.total_seconds() - before);
+        Ok(embeddings)
+    }
+    fn wanted_texts(&self) -> Option<NonZeroUsize> {
+        Some(lock(&self.sizes).controller.next_batch())
+    }
+    fn facts(&self) -> Vec<(&'static str, f64)> {
+        self.inner.facts()
+    }
+}
+
+/// Counts are whole even if a thread died beside them.
+fn lock(sizes: &Mutex<Sizes>) -> MutexGuard<'_, Sizes> {
+    sizes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Adapted {

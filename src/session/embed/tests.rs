@@ -34,6 +34,27 @@ fn every_batch_comes_out_with_stages_tokens_latency_and_the_note() {
 }
 
 #[test]
+fn a_case_tells_its_roofs_its_parts_and_its_counts_or_why_not() {
+    let outcomes = run(&plan(&["2x16"]), &Stop::default()).unwrap();
+    let Outcome::Measured(measurement) = &outcomes[0] else { panic!("{outcomes:?}") };
+    let fact = |name: &str| measurement.facts.get(name).copied();
+    assert!(fact("peak_flops_per_second").is_some_and(|peak| peak > 1e8), "{:?}", measurement.facts);
+    assert!(fact("encode_up_bytes") > fact("encode_activation_bytes") && fact("workspace_bytes") > Some(0.0));
+    assert!(fact("smaller_parts") == Some(0.0) && fact("pool_free_share").is_some_and(|share| share < 1.0));
+    let noted = |words: &str| measurement.notes.iter().any(|note| note.starts_with(words));
+    // A machine without known caches has no roof of theirs.
+    for (name, words) in [
+        ("l2_bytes_per_second", "l2_bytes_per_second is unknown"),
+        ("allocations", "allocations are unknown"),
+        ("cycles", "cycles, instructions"),
+        ("package_joules", "energy is unknown"),
+        ("processor_celsius", "the temperature is unknown"),
+    ] {
+        assert!(fact(name).is_some() != noted(words), "{name}: {:?}", measurement.notes);
+    }
+}
+
+#[test]
 fn every_precision_has_cases_of_its_own_and_says_how_well_it_agrees() {
     let plan = EmbedPlan {
         precisions: Precision::all().filter(|precision| precision.best_tier().is_some()).collect(),
@@ -83,6 +104,7 @@ fn a_worker_tells_its_own_size() {
         prompt: None,
         case: "embed/tiny-f32/native@baseline/2x16/t1".parse().unwrap(),
         corpus: None,
+        beside: Beside::default(),
     };
     let json = serde_json::to_string(&task).unwrap();
     let answer = work(&serde_json::from_str(&json).unwrap()).unwrap();

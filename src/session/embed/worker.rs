@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-use super::{EmbedPlan, benchmark, load, read_corpus};
+use super::{Beside, EmbedPlan, benchmark, load, read_corpus};
 use crate::document::Case;
 use crate::document::Tier;
 use crate::engines::{Engine, ModelSource};
@@ -37,6 +37,9 @@ pub struct WorkerTask {
     pub case: Case,
     /// Texts of the user's.
     pub corpus: Option<PathBuf>,
+    /// As in the plan.
+    #[serde(default)]
+    pub beside: Beside,
 }
 
 /// What it answers, as JSON on its standard output.
@@ -76,7 +79,7 @@ pub fn work(task: &WorkerTask) -> anyhow::Result<WorkerAnswer> {
     let source: ModelSource = task.model.parse()?;
     let model = std::sync::Arc::new(load(&source, task.dimensions, task.prompt.as_deref())?);
     let corpus = task.corpus.as_deref().map(read_corpus).transpose()?;
-    let benchmark = benchmark(&model, task.precision.parse()?, corpus.as_deref());
+    let benchmark = task.beside.tune(benchmark(&model, task.precision.parse()?, corpus.as_deref()));
     let team = Team::new(task.case.threads)?;
     let mut engine = benchmark.engine(task.case.tier.ours().unwrap_or(Tier::Baseline), team)?;
     let loaded = clock.now();
