@@ -16,10 +16,12 @@ use crate::simd::Tier;
 use crate::sys::Team;
 use crate::workload::Workload;
 
+mod peer;
 mod texts;
 mod workload;
 
-use workload::{EmbedWorkload, Expected};
+pub use peer::{PeerFiles, PeerIdentity, PeerWay};
+use workload::{Elements, EmbedWorkload, Expected, Right};
 
 /// The rows that need no model of the user's.
 pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[&MINILM_L6];
@@ -54,6 +56,8 @@ pub struct EmbedBenchmark {
     /// Where packed weights are kept between runs.
     cache: Option<PathBuf>,
     corpus: Option<Vec<String>>,
+    /// What engines of others may read.
+    peer_files: PeerFiles,
     shelf: Mutex<Shelf>,
 }
 
@@ -85,7 +89,15 @@ impl EmbedBenchmark {
             answers: BTreeMap::new(),
             agreements: BTreeMap::new(),
         };
-        Self { id, origin, precision: Precision::F32, cache: None, corpus: None, shelf: Mutex::new(shelf) }
+        Self {
+            id,
+            origin,
+            precision: Precision::F32,
+            cache: None,
+            corpus: None,
+            peer_files: PeerFiles { beside: None, named: None },
+            shelf: Mutex::new(shelf),
+        }
     }
 
     /// A built-in model under a constant id.
@@ -266,11 +278,9 @@ impl EmbedBenchmark {
             }
         }
         let (row, ids) = shortest.unwrap_or_default();
+        let exact = self.answer(&model, &ids)?;
         Ok(Expected {
-            alone,
-            row,
-            exact: self.answer(&model, &ids)?,
-            precision: self.precision,
+            right: Right::Elements(Elements { alone, row, exact, precision: self.precision }),
             agreement: None,
             padded_tokens: texts.len() * longest,
         })
@@ -347,10 +357,12 @@ impl Benchmark for EmbedBenchmark {
     }
 
     fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {
-        if case.implementation != NativeEngine::ID {
-            return Err(PrepareError::Unavailable(format!("there is no engine {:?}", case.implementation)));
-        }
-        match self.workload(case, resources) {
+        let workload = match &*case.implementation {
+            NativeEngine::ID => self.workload(case, resources),
+            _ if Self::is_peer(case) => self.peer_workload(case, resources),
+            other => Err(EngineError::Unavailable(format!("there is no engine {other:?}"))),
+        };
+        match workload {
             Ok(workload) => Ok(Box::new(workload)),
             Err(EngineError::Unavailable(why)) => Err(PrepareError::Unavailable(why)),
             Err(error) => Err(PrepareError::Failed(error.to_string())),

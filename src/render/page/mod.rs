@@ -6,6 +6,7 @@
 mod ceilings;
 pub(super) mod compared;
 mod condition;
+mod engines;
 pub(super) mod judged;
 mod kernel;
 mod machine;
