@@ -44,7 +44,6 @@ pub static PEER_ENGINES: &[PeerEngine] = &[
         file: openvino_file,
         open: foreign::openvino::open,
     },
-    #[cfg(feature = "engine-rten")]
     PeerEngine {
         name: "rten",
         about: "the crate rten on an ONNX file that perfkit writes",
@@ -52,15 +51,6 @@ pub static PEER_ENGINES: &[PeerEngine] = &[
         fixes_shapes: false,
         file: onnx_file,
         open: foreign::rten::open,
-    },
-    #[cfg(not(feature = "engine-rten"))]
-    PeerEngine {
-        name: "rten",
-        about: "the crate rten on an ONNX file that perfkit writes",
-        install: "build perfkit with --features engine-rten",
-        fixes_shapes: false,
-        file: onnx_file,
-        open: |_| Err(NetworkError::not_built()),
     },
 ];
 

@@ -27,6 +27,9 @@ mod pool;
 mod python;
 #[cfg(feature = "engine-rten")]
 pub mod rten;
+#[cfg(not(feature = "engine-rten"))]
+#[path = "not_built.rs"]
+pub mod rten;
 mod search;
 mod simsimd;
 

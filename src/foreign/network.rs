@@ -75,14 +75,6 @@ pub enum NetworkError {
     Broken(String),
 }
 
-impl NetworkError {
-    /// A crate that is a feature of ours, which is off.
-    #[must_use]
-    pub fn not_built() -> Self {
-        Self::Absent(Absent { tried: "this perfkit was built without it".to_owned() })
-    }
-}
-
 impl From<OpenError> for NetworkError {
     fn from(error: OpenError) -> Self {
         match error {
