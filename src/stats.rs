@@ -51,6 +51,14 @@ pub fn median(samples: &[f64]) -> Option<f64> {
     if sorted.is_empty() { None } else { Some(median_of_sorted(&sorted)) }
 }
 
+/// The index of the sample that is the median (the lower one of two).
+#[must_use]
+pub fn median_index(samples: &[f64]) -> usize {
+    let mut order: Vec<usize> = (0..samples.len()).collect();
+    order.sort_by(|&a, &b| samples[a].total_cmp(&samples[b]));
+    order.get((samples.len().max(1) - 1) / 2).copied().unwrap_or(0)
+}
+
 /// The estimator of Hodges and Lehmann (1963): the median of the means of all pairs, each value with itself among them;
 /// `None` without values.
 ///

@@ -68,7 +68,7 @@ impl Server<'_> {
                     }
                     Err(why) => format!("error {}", one_line(&why)),
                 },
-                ("sample" | "check" | "count", None) => "error no case is prepared".to_owned(),
+                ("sample" | "check" | "count" | "facts", None) => "error no case is prepared".to_owned(),
                 ("sample", Some(workload)) => match iterations(rest) {
                     Some(count) => protocol::sample_line(&batcher.sample(&mut **workload, count)),
                     None => format!("error {} is no number of runs", protocol::shown(rest)),
@@ -77,6 +77,7 @@ impl Server<'_> {
                     Ok(()) => "ok".to_owned(),
                     Err(mismatch) => format!("error {}", one_line(&mismatch.to_string())),
                 },
+                ("facts", Some(workload)) => protocol::facts_line(&workload.facts()),
                 ("count", Some(workload)) => match iterations(rest) {
                     Some(count) => counted(&counters.count(&mut **workload, count)),
                     None => format!("error {} is no number of runs", protocol::shown(rest)),

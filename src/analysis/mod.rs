@@ -5,6 +5,7 @@ pub mod budget;
 pub mod causes;
 pub mod changepoint;
 pub mod compare;
+pub mod engines;
 pub mod history;
 pub mod latency;
 pub mod peers;

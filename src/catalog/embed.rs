@@ -17,10 +17,12 @@ use crate::simd::Tier;
 use crate::sys::Team;
 use crate::workload::Workload;
 
+mod peer;
 mod texts;
 mod workload;
 
-use workload::{EmbedWorkload, Expected};
+pub use peer::{PeerFiles, PeerIdentity, PeerWay};
+use workload::{Elements, EmbedWorkload, Expected, Right};
 
 /// The rows that need no model of the user's.
 pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[&MINILM_L6];
@@ -57,6 +59,8 @@ pub struct EmbedBenchmark {
     /// Tokens that go through the layers together; the engine's own number without.
     part_tokens: Option<NonZeroUsize>,
     corpus: Option<Vec<String>>,
+    /// What engines of others may read.
+    peer_files: PeerFiles,
     shelf: Mutex<Shelf>,
 }
 
@@ -95,6 +99,7 @@ impl EmbedBenchmark {
             cache: None,
             part_tokens: None,
             corpus: None,
+            peer_files: PeerFiles { beside: None, named: None },
             shelf: Mutex::new(shelf),
         }
     }
@@ -291,11 +296,9 @@ impl EmbedBenchmark {
             }
         }
         let (row, ids) = shortest.unwrap_or_default();
+        let exact = self.answer(&model, &ids)?;
         Ok(Expected {
-            alone,
-            row,
-            exact: self.answer(&model, &ids)?,
-            precision: self.precision,
+            right: Right::Elements(Elements { alone, row, exact, precision: self.precision }),
             agreement: None,
             padded_tokens: texts.len() * longest,
         })
@@ -367,10 +370,12 @@ impl Benchmark for EmbedBenchmark {
     }
 
     fn prepare(&self, case: &Case, resources: &Resources) -> Result<Box<dyn Workload>, PrepareError> {
-        if case.implementation != NativeEngine::ID {
-            return Err(PrepareError::Unavailable(format!("there is no engine {:?}", case.implementation)));
-        }
-        match self.workload(case, resources) {
+        let workload = match &*case.implementation {
+            NativeEngine::ID => self.workload(case, resources),
+            _ if Self::is_peer(case) => self.peer_workload(case, resources),
+            other => Err(EngineError::Unavailable(format!("there is no engine {other:?}"))),
+        };
+        match workload {
             Ok(workload) => Ok(Box::new(workload)),
             Err(EngineError::Unavailable(why)) => Err(PrepareError::Unavailable(why)),
             Err(error) => Err(PrepareError::Failed(error.to_string())),

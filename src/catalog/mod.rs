@@ -32,7 +32,7 @@ mod quantize;
 mod similarity;
 mod softmax;
 
-pub use embed::EmbedBenchmark;
+pub use embed::{EmbedBenchmark, PeerFiles, PeerIdentity, PeerWay};
 pub use matmul::gemm_crossover;
 
 /// A family of benchmarks.

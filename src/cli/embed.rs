@@ -17,7 +17,8 @@ use crate::machine::{Source, detect};
 use crate::measure::Plan;
 use crate::render;
 use crate::session::embed::{
-    Beside, EmbedFile, EmbedPlan, FileReport, WorkerTask, embed_file, measure, work as do_work,
+    Beside, EmbedFile, EmbedPlan, EngineFile, FileReport, PeerPlan, WorkerTask, embed_file, engine_benchmark,
+    identity_line, measure, work as do_work,
 };
 use crate::session::settings::{EmbedDefaults, load_here};
 use crate::session::{Beginning, Recorder, random_seed};
@@ -32,9 +33,15 @@ pub(super) struct Args {
     /// sentence-transformers folder, or a hub id such as org/name
     #[arg(long, value_name = "MODEL", default_value = "builtin:minilm-l6", value_parser = parse_model)]
     model: ModelSource,
-    /// Engines, or `all`
+    /// Engines, or `all`: native, onnxruntime, openvino; others take turns with native, which is measured in any case
     #[arg(long = "engine", value_name = "ENGINE", value_delimiter = ',', default_value = "native", value_parser = parse_engine)]
     engines: Vec<String>,
+    /// A file for an engine to read in place of the one that perfkit writes: ENGINE=FILE, or ENGINE:PRECISION=FILE
+    #[arg(long = "engine-file", value_name = "ENGINE=FILE", value_parser = parse_engine_file, conflicts_with = "input")]
+    engine_files: Vec<EngineFile>,
+    /// The shared library of an engine, where it is not found: ENGINE=FILE
+    #[arg(long = "engine-library", value_name = "ENGINE=FILE", value_parser = parse_engine_library, conflicts_with = "input")]
+    engine_libraries: Vec<(String, PathBuf)>,
     /// Precisions of the matrix products, several for a sweep: f32, bf16, f16 (weights), int8
     /// [default: the preset's, else that of `[embed]` in perfkit.toml, else f32]
     #[arg(long = "precision", value_name = "PRECISION", value_delimiter = ',', value_parser = parse_precision)]
@@ -117,7 +124,7 @@ const MOST_ADAPTIVE: usize = 4096;
 
 /// Examples, and the tables of presets and levels.
 fn help() -> String {
-    const EXAMPLES: &str = "Examples:\n  perfkit embed                                     the built-in model, usual batches\n  perfkit embed --model ./all-MiniLM-L6-v2 --batch 1,8,32 --sequence 16,64,mixed\n  perfkit embed --model ./all-MiniLM-L6-v2 --precision f32,bf16,int8\n  perfkit embed --model org/name --input texts.txt --output vectors.npy\n  cat texts.jsonl | perfkit embed --model ./model --input - --output -\n  perfkit embed --model ./model --preset latency --input - --output -\n  perfkit embed --model ./model --output-precision int8,binary --batch 32 --sequence mixed";
+    const EXAMPLES: &str = "Examples:\n  perfkit embed                                     the built-in model, usual batches\n  perfkit embed --model ./all-MiniLM-L6-v2 --batch 1,8,32 --sequence 16,64,mixed\n  perfkit embed --model ./all-MiniLM-L6-v2 --precision f32,bf16,int8\n  perfkit embed --model ./all-MiniLM-L6-v2 --engine all\n  perfkit embed --model org/name --input texts.txt --output vectors.npy\n  cat texts.jsonl | perfkit embed --model ./model --input - --output -\n  perfkit embed --model ./model --preset latency --input - --output -\n  perfkit embed --model ./model --output-precision int8,binary --batch 32 --sequence mixed";
     format!("{EXAMPLES}\n\n{}", presets::listed())
 }
 
@@ -161,6 +168,29 @@ fn parse_engine(text: &str) -> Result<String, String> {
     }
     let names: Vec<&str> = ENGINES.iter().map(|row| row.name).collect();
     Err(format!("there is {} and all", names.join(", ")))
+}
+
+/// `openvino:int8=model.xml`, of an engine that reads files.
+fn parse_engine_file(text: &str) -> Result<EngineFile, String> {
+    let (engine, path) = text.split_once('=').ok_or("ENGINE=FILE, or ENGINE:PRECISION=FILE")?;
+    let (engine, precision) = match engine.split_once(':') {
+        Some((engine, precision)) => (engine, Some(parse_precision(precision)?)),
+        None => (engine, None),
+    };
+    Ok(EngineFile { engine: other_engine(engine)?, precision, path: PathBuf::from(path) })
+}
+
+/// `onnxruntime=libonnxruntime.so`.
+fn parse_engine_library(text: &str) -> Result<(String, PathBuf), String> {
+    let (engine, path) = text.split_once('=').ok_or("ENGINE=FILE")?;
+    Ok((other_engine(engine)?, PathBuf::from(path)))
+}
+
+fn other_engine(name: &str) -> Result<String, String> {
+    let known = PeerPlan::all();
+    let found = known.iter().find(|known| *known == name).cloned();
+    found
+        .ok_or_else(|| format!("there is no engine {name:?} that reads files; there is {}", known.join(", ")))
 }
 
 fn parse_sequence(text: &str) -> Result<Sequence, String> {
@@ -207,6 +237,17 @@ impl Args {
             sequences.iter().map(with).collect::<Vec<_>>()
         };
         batches.iter().flat_map(shape).collect()
+    }
+
+    /// The engines of others that stand beside ours.
+    fn peers(&self) -> PeerPlan {
+        let known = PeerPlan::all();
+        let wanted = |name: &String| self.engines.iter().any(|engine| engine == "all" || engine == name);
+        PeerPlan {
+            engines: known.into_iter().filter(wanted).collect(),
+            files: self.engine_files.clone(),
+            libraries: self.engine_libraries.clone(),
+        }
     }
 
     /// What the flags say, else the preset, else what `[embed]` of the settings file says.
@@ -305,6 +346,7 @@ fn measure_all(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit> {
         extensiveness,
         threads: args.threads(effective, &settings),
         corpus: args.corpus.clone(),
+        peers: args.peers(),
         sampling,
         seed,
         ..EmbedPlan::new(args.model.clone())
@@ -477,4 +519,24 @@ pub(super) fn work(args: &WorkerArgs, context: &mut Context<'_>) -> anyhow::Resu
     let task: WorkerTask = serde_json::from_str(&args.task)?;
     serde_json::to_writer(&mut *context.out, &do_work(&task)?)?;
     Ok(Exit::Fine)
+}
+
+/// Arguments of the hidden process that runs an engine.
+#[derive(Debug, clap::Args)]
+pub(super) struct EngineArgs {
+    /// The task, as JSON
+    task: String,
+    /// `__worker` to serve the engine; without, it is identified
+    serve: Option<String>,
+}
+
+/// Identifies or serves an engine.
+pub(super) fn engine(args: &EngineArgs, context: &mut Context<'_>) -> anyhow::Result<Exit> {
+    let task: WorkerTask = serde_json::from_str(&args.task)?;
+    if args.serve.is_none() {
+        writeln!(context.out, "{}", identity_line(&task)?)?;
+        return Ok(Exit::Fine);
+    }
+    let benchmark = engine_benchmark(&task)?;
+    Ok(super::worker::serve(env!("CARGO_PKG_NAME"), &[&benchmark], crate::document::Machine::default()))
 }

@@ -40,7 +40,7 @@ pub(super) fn peer(args: &PeerArgs, context: &mut Context<'_>) -> anyhow::Result
     Ok(serve(library.name, &benchmarks, Machine::default()))
 }
 
-fn serve(name: &str, benchmarks: &[&dyn Benchmark], machine: Machine) -> Exit {
+pub(super) fn serve(name: &str, benchmarks: &[&dyn Benchmark], machine: Machine) -> Exit {
     let server = Server { name, version: env!("CARGO_PKG_VERSION"), benchmarks, machine };
     let _ = server.serve_process();
     Exit::Fine

@@ -23,6 +23,9 @@ mod kept;
 mod model;
 mod names;
 pub mod native;
+pub mod onnx;
+mod padded;
+pub mod peers;
 mod precision;
 pub mod presets;
 pub mod prompts;
@@ -37,6 +40,7 @@ mod tokenizer;
 mod wordpiece;
 
 pub use model::{Model, Normalization, Pooling, slug};
+pub use padded::{Order, PaddedEngine};
 pub use precision::Precision;
 pub use source::ModelSource;
 pub use tensors::{Safetensors, Table, Tensors};
@@ -106,14 +110,53 @@ impl Settings {
 pub type Open = fn(Arc<Model>, &Settings, Team) -> Result<Box<dyn Engine>, EngineError>;
 
 /// Every engine, the default first.
-pub static ENGINES: &[EngineRow] = &[EngineRow {
-    name: native::NativeEngine::ID,
-    about: "a BERT-family encoder over the kernels of perfkit, without padding",
-    open: |model, settings, team| {
-        let encoder = Arc::new(native::Encoder::open(model, settings)?);
-        Ok(Box::new(native::NativeEngine::new(encoder, team)))
+pub static ENGINES: &[EngineRow] = &[
+    EngineRow {
+        name: native::NativeEngine::ID,
+        about: "a BERT-family encoder over the kernels of perfkit, without padding",
+        open: |model, settings, team| {
+            let encoder = Arc::new(native::Encoder::open(model, settings)?);
+            Ok(Box::new(native::NativeEngine::new(encoder, team)))
+        },
     },
-}];
+    EngineRow {
+        name: "onnxruntime",
+        about: "ONNX Runtime, where its library is found",
+        open: |model, settings, team| open_peer("onnxruntime", &model, settings, team),
+    },
+    EngineRow {
+        name: "openvino",
+        about: "OpenVINO, where its library is found",
+        open: |model, settings, team| open_peer("openvino", &model, settings, team),
+    },
+    EngineRow {
+        name: "rten",
+        about: "the crate rten, where perfkit was built with it",
+        open: |model, settings, team| open_peer("rten", &model, settings, team),
+    },
+];
+
+/// An engine of others for batches of any shape, on a file of our own.
+fn open_peer(
+    name: &str,
+    model: &Arc<Model>,
+    settings: &Settings,
+    team: Team,
+) -> Result<Box<dyn Engine>, EngineError> {
+    let row = peers::peer_engine(name)
+        .ok_or_else(|| EngineError::Unavailable(format!("this perfkit was built without {name}")))?;
+    let wanted = peers::Wanted {
+        model,
+        precision: settings.precision,
+        folder: settings.cache.as_deref(),
+        beside: None,
+        named: None,
+        fixed: None,
+        order: Order::AsItComes,
+        most: usize::MAX,
+    };
+    Ok(Box::new(row.open(&wanted, team)?.engine))
+}
 
 /// One vector a text.
 #[derive(Debug, Clone, Default, PartialEq)]

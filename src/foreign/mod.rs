@@ -17,15 +17,24 @@ mod libxsmm;
 #[cfg(feature = "peer-matrixmultiply")]
 mod matrixmultiply;
 mod mkl;
+mod network;
 mod onednn;
+pub mod onnxruntime;
 mod openblas;
+pub mod openvino;
 #[cfg(any(feature = "peer-faer", feature = "peer-gemm"))]
 mod pool;
 mod python;
+#[cfg(feature = "engine-rten")]
+pub mod rten;
+#[cfg(not(feature = "engine-rten"))]
+#[path = "not_built.rs"]
+pub mod rten;
 mod search;
 mod simsimd;
 
 pub use library::{Absent, OpenError, Unsupported};
+pub use network::{Network, NetworkError, NetworkRequest, Opened, TokenBatch, Vectors};
 
 /// The extents of a matrix product: `C[m, n] = A[m, k] B[k, n]`, every matrix in rows without gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

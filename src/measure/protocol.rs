@@ -3,6 +3,7 @@
 //! `docs/worker.md` is its description for people; the two must change together.
 
 use super::BatchSample;
+use crate::workload::Facts;
 
 /// The version spoken here.
 pub const VERSION: u32 = 1;
@@ -98,6 +99,24 @@ fn number(word: &str) -> Result<(String, f64), String> {
         return Err(wrong());
     }
     Ok((name.to_owned(), value))
+}
+
+/// What a workload tells of its last run, as a line: a stage is `stage_<name>_seconds`. What is no number from 0 up is left
+/// out: the protocol has no words for it.
+#[must_use]
+pub fn facts_line(facts: &Facts) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "counts of tokens and texts fit in 53 bits")]
+    let counts = [("tokens", facts.tokens.map(|n| n as f64)), ("texts", facts.texts.map(|n| n as f64))];
+    let stages = facts.stages.iter().map(|(name, seconds)| (format!("stage_{name}_seconds"), Some(*seconds)));
+    let total = std::iter::once(("total_seconds".to_owned(), facts.total_seconds));
+    let counts = counts.into_iter().map(|(name, count)| (name.to_owned(), count));
+    let extra = facts.extra.iter().map(|(name, value)| ((*name).to_owned(), Some(*value)));
+    let known = stages.chain(total).chain(counts).chain(extra);
+    let numbers: String = known
+        .filter_map(|(name, value)| Some((name, value.filter(|value| value.is_finite() && *value >= 0.0)?)))
+        .map(|(name, value)| format!(" {name}={value}"))
+        .collect();
+    format!("facts{numbers}")
 }
 
 /// A sample's line: wall and CPU nanoseconds, involuntary switches, nanoseconds of waiting for a CPU, the CPU.

@@ -150,6 +150,19 @@ impl WorkerProcess {
         }
     }
 
+    /// What it tells of its last run besides the time, by name; nothing where it knows no such request.
+    ///
+    /// # Errors
+    /// It fails, or answers what is no list of numbers.
+    pub fn facts(&mut self) -> Result<Vec<(String, f64)>, ArmError> {
+        let line = self.ask("facts", self.patience_seconds)?;
+        match line.split_once(' ').unwrap_or((&line, "")) {
+            ("facts", rest) => protocol::numbers(rest).map_err(|why| self.failed(why)),
+            ("unknown", _) => Ok(Vec::new()),
+            _ => Err(self.odd("facts", &line)),
+        }
+    }
+
     /// Tells it to leave.
     pub fn leave(mut self) {
         let _ = self.conversation.tell("quit");

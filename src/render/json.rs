@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 
 use super::facts::{Facts, texts_per_second, tokens_per_second};
+use crate::analysis::engines::engine_ratios;
 use crate::analysis::peers::findings;
 use crate::analysis::roofline::Placement;
 use crate::document::{Case, Document, Measurement, Outcome};
@@ -14,7 +15,7 @@ use crate::stats::{self, Summary};
 pub use crate::analysis::compare::ComparisonReport as ComparisonDocument;
 
 /// The document with a `derived` object beside each measured outcome, and what follows of the libraries of others under
-/// `peers`: what is computed when printed and never stored.
+/// `peers` and of embedding engines under `engines`: what is computed when printed and never stored.
 ///
 /// # Errors
 /// When a value cannot be written as JSON, which no document of ours holds.
@@ -34,6 +35,10 @@ pub fn with_derived(document: &Document) -> serde_json::Result<Value> {
     let findings = findings(document);
     if let Some(object) = value.as_object_mut().filter(|_| !findings.is_empty()) {
         object.insert("peers".to_owned(), serde_json::to_value(findings)?);
+    }
+    let engines = engine_ratios(document);
+    if let Some(object) = value.as_object_mut().filter(|_| !engines.is_empty()) {
+        object.insert("engines".to_owned(), serde_json::to_value(engines)?);
     }
     Ok(value)
 }

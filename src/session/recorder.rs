@@ -179,7 +179,7 @@ pub fn measurement(case: &Case, cost: Cost, samples: &Samples) -> Outcome {
         let why = "interrupted before the first sample".to_owned();
         return Outcome::Skipped(Omission { case: case.clone(), origin: Origin::Perfkit, why });
     }
-    let middle = median_index(&samples.seconds);
+    let middle = stats::median_index(&samples.seconds);
     let facts = samples.facts.get(middle.min(samples.facts.len().saturating_sub(1)));
     let mut notes = Vec::new();
     if !samples.settled {
@@ -208,13 +208,6 @@ pub fn measurement(case: &Case, cost: Cost, samples: &Samples) -> Outcome {
             .unwrap_or_default(),
         notes,
     }))
-}
-
-/// The index of the sample that is the median (the lower one of two).
-fn median_index(samples: &[f64]) -> usize {
-    let mut order: Vec<usize> = (0..samples.len()).collect();
-    order.sort_by(|&a, &b| samples[a].total_cmp(&samples[b]));
-    order.get((samples.len().max(1) - 1) / 2).copied().unwrap_or(0)
 }
 
 /// Sixty-four random bits that the standard library gathers from the system for its hash maps.

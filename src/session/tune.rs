@@ -197,8 +197,10 @@ fn measure_memory(
                 case,
                 corpus: plan.embed.corpus.clone(),
                 beside: plan.embed.beside.clone(),
+                file: None,
+                started_nanoseconds: None,
             };
-            match ask(program, &task) {
+            match ask(program, &task, &[]) {
                 Ok(answer) => {
                     measured.extend(answer.peak_rss_bytes.map(|bytes| MemoryPoint { batch, bytes }))
                 }

@@ -19,7 +19,8 @@ fn throughput(measurement: &Measurement) -> Option<f64> {
 /// The smallest batch within 5 % of the best throughput, among batches of one token length, against batch 1.
 pub(super) fn batch_knee(document: &Document) -> Option<Advice> {
     let mut series: BTreeMap<_, Vec<(&Measurement, f64)>> = BTreeMap::new();
-    for m in document.measured().filter(|m| m.case.family() == "embed" && m.case.shape.0.len() == 2) {
+    let ours = document.measured().filter(|m| m.case.family() == "embed" && m.peer.is_none());
+    for m in ours.filter(|m| m.case.shape.0.len() == 2) {
         if let (Extent::Count(_), Some(rate)) = (m.case.shape.0[0], throughput(m)) {
             let case = &m.case;
             let key = (&case.benchmark, &case.implementation, case.tier, case.threads, case.shape.0[1]);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::engines::agreement::Agreement;
+use crate::engines::agreement::{Agreement, cosine};
 use crate::engines::{Embeddings, Engine, EngineError, Precision, Stages};
 use crate::workload::{Facts, Mismatch, OutputMut, Workload, compare_floats};
 
@@ -21,8 +21,26 @@ const fn from_exact(precision: Precision) -> f64 {
 /// How far from the same text embedded alone.
 const FROM_ALONE: f64 = 1e-6;
 
-/// The right answers.
+/// What is known of a batch before it is timed.
 pub(super) struct Expected {
+    /// The right answers.
+    pub(super) right: Right,
+    /// How well the precision agrees with single precision, where it is another.
+    pub(super) agreement: Option<Agreement>,
+    /// Positions of the batch if every text were padded to the longest.
+    pub(super) padded_tokens: usize,
+}
+
+/// The right answers.
+pub(super) enum Right {
+    /// Of an engine of ours.
+    Elements(Elements),
+    /// Of an engine of others, which rounds in its own order.
+    Directions(Directions),
+}
+
+/// Right answers, number by number.
+pub(super) struct Elements {
     /// Every text embedded alone, row by row.
     pub(super) alone: Vec<f64>,
     /// The text whose exact embedding is known.
@@ -31,10 +49,40 @@ pub(super) struct Expected {
     pub(super) exact: Arc<Vec<f64>>,
     /// How exact it can be.
     pub(super) precision: Precision,
-    /// How well the precision agrees with single precision, where it is another.
-    pub(super) agreement: Option<Agreement>,
-    /// Positions of the batch if every text were padded to the longest.
-    pub(super) padded_tokens: usize,
+}
+
+/// Right answers, up to their length and some cosine.
+pub(super) struct Directions {
+    /// Ours in single precision.
+    pub(super) vectors: Embeddings,
+    /// The least cosine that is right.
+    pub(super) least: f64,
+}
+
+impl Elements {
+    fn check(&self, embeddings: &Embeddings) -> Result<(), Mismatch> {
+        let length = self.exact.iter().map(|x| x * x).sum::<f64>().sqrt().max(1e-3);
+        compare_floats(&embeddings.values, &self.alone, 0.0, FROM_ALONE * length)?;
+        let first = self.row * embeddings.dimensions;
+        let row = embeddings.values.iter().skip(first).take(embeddings.dimensions);
+        compare_floats(row, &self.exact, 0.0, from_exact(self.precision) * length)
+            .map_err(|wrong| Mismatch { element: wrong.element + first, ..wrong })
+    }
+}
+
+impl Directions {
+    /// The mismatch tells the cosine of the first text that is wrong.
+    fn check(&self, embeddings: &Embeddings) -> Result<(), Mismatch> {
+        let wrong = |element, got| Mismatch { element, got, reference: 1.0, tolerance: 1.0 - self.least };
+        if embeddings.values.len() != self.vectors.values.len() {
+            return Err(wrong(embeddings.values.len().min(self.vectors.values.len()), f64::NAN));
+        }
+        let cosines = embeddings.rows().zip(self.vectors.rows()).map(|(got, right)| cosine(got, right));
+        match cosines.enumerate().find(|(_, cosine)| cosine.is_nan() || *cosine < self.least) {
+            None => Ok(()),
+            Some((row, cosine)) => Err(wrong(row * embeddings.dimensions, cosine)),
+        }
+    }
 }
 
 /// One batch through one engine.
@@ -83,12 +131,10 @@ impl Workload for EmbedWorkload {
     fn check(&self) -> Result<(), Mismatch> {
         let none = Mismatch { element: 0, got: f64::NAN, reference: f64::NAN, tolerance: 0.0 };
         let embeddings = self.answer.as_ref().map_err(|_| none)?;
-        let length = self.expected.exact.iter().map(|x| x * x).sum::<f64>().sqrt().max(1e-3);
-        compare_floats(&embeddings.values, &self.expected.alone, 0.0, FROM_ALONE * length)?;
-        let first = self.expected.row * embeddings.dimensions;
-        let row = embeddings.values.iter().skip(first).take(embeddings.dimensions);
-        compare_floats(row, &self.expected.exact, 0.0, from_exact(self.expected.precision) * length)
-            .map_err(|wrong| Mismatch { element: wrong.element + first, ..wrong })
+        match &self.expected.right {
+            Right::Elements(right) => right.check(embeddings),
+            Right::Directions(right) => right.check(embeddings),
+        }
     }
 
     fn output(&mut self) -> OutputMut<'_> {

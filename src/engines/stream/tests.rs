@@ -51,8 +51,11 @@ fn a_batch_is_closed_when_it_is_full_when_its_oldest_text_waited_long_enough_or_
         assert_eq!(patient.due(patient.batch, sight(3, 0, true), 0), Due::Close(3));
     }
     // No wait at all, and one that never ends.
-    assert_eq!(Streaming { max_wait: 0, ..timed }.due(sight(1, 7, false), 7), Due::Close(1));
-    assert_eq!(Streaming { max_wait: u64::MAX, ..timed }.due(sight(1, 7, false), 7), Due::At(u64::MAX));
+    assert_eq!(Streaming { max_wait: 0, ..timed }.due(timed.batch, sight(1, 7, false), 7), Due::Close(1));
+    assert_eq!(
+        Streaming { max_wait: u64::MAX, ..timed }.due(timed.batch, sight(1, 7, false), 7),
+        Due::At(u64::MAX)
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod analytic;
 mod ceilings;
 pub(super) mod compared;
 mod condition;
+mod engines;
 pub(super) mod judged;
 mod kernel;
 mod machine;

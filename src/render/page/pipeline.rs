@@ -25,6 +25,7 @@ pub(super) fn pipeline(facts: &Facts<'_>) -> Option<Section> {
     let mut blocks: Vec<Block> =
         figures.into_iter().filter(|f| !f.is_empty()).map(|f| Block::Figure(Box::new(f))).collect();
     blocks.push(Block::Table(throughput(&cases)));
+    blocks.extend(super::engines::ratios(facts).map(Block::Table));
     blocks.extend(stages(&cases).map(Block::Table));
     blocks.extend(layers(&cases).map(Block::Table));
     blocks.extend(roofs(&cases).map(Block::Table));
@@ -32,6 +33,7 @@ pub(super) fn pipeline(facts: &Facts<'_>) -> Option<Section> {
     blocks.extend(agreements(&cases).map(Block::Table));
     blocks.extend(recalls(&cases).map(Block::Table));
     blocks.extend(latencies(&cases).map(Block::Table));
+    blocks.extend(super::engines::settings(&cases).map(Block::Table));
     let notes: BTreeSet<&String> = cases.iter().flat_map(|m| &m.notes).collect();
     if !notes.is_empty() {
         let note = |text: &&String| Note {

@@ -23,6 +23,7 @@ mod beside;
 mod file;
 mod input;
 mod output;
+mod peers;
 mod profile;
 mod sizes;
 mod trace;
@@ -32,6 +33,7 @@ use profile::Profile;
 
 pub use beside::Beside;
 pub use file::{EmbedFile, FileReport, embed_file};
+pub use peers::{EngineFile, PeerPlan, engine_benchmark, identity_line};
 pub use sizes::Adapted;
 pub(super) use worker::ask;
 pub use worker::{WorkerAnswer, WorkerTask, work};
@@ -62,6 +64,8 @@ pub struct EmbedPlan {
     pub threads: NonZeroUsize,
     /// Texts of the user's, one a line, in place of the corpus that ships.
     pub corpus: Option<PathBuf>,
+    /// The engines of others that stand beside ours.
+    pub peers: PeerPlan,
     /// How each case is sampled.
     pub sampling: Plan,
     /// The seed of every random choice.
@@ -86,6 +90,7 @@ impl EmbedPlan {
             extensiveness: Extensiveness::Default,
             threads: NonZeroUsize::MIN,
             corpus: None,
+            peers: PeerPlan::default(),
             sampling: Plan::DEFAULT,
             seed: 0,
             worker: None,
@@ -176,16 +181,21 @@ pub fn measure(
             session.recall = session.recall(corpus.as_deref())?;
             session.roofs = session.roofs(&session.case(shapes[0].clone()), 1.0);
         }
+        let beside = session.beside(&shapes, observer, stop, &mut outcomes);
         for shape in &shapes {
             let case = session.case(shape.clone());
-            let outcome = if stop.requested() {
-                skipped(&case, "interrupted before it was measured")
-            } else {
-                observer.step(&case);
-                session.measure(&case, stop)
+            let here = match &beside {
+                _ if stop.requested() => vec![skipped(&case, "interrupted before it was measured")],
+                Some((program, found)) => {
+                    peers::contest(&session, &case, found, program, (&mut *observer, stop))
+                }
+                None => {
+                    observer.step(&case);
+                    vec![session.measure(&case, stop)]
+                }
             };
-            observer.outcome(&outcome);
-            outcomes.push(outcome);
+            here.iter().for_each(|outcome| observer.outcome(outcome));
+            outcomes.extend(here);
         }
     }
     if let Some(note) = traced.take().map(trace::TraceFile::finish).transpose()?.flatten() {
@@ -224,6 +234,31 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// The engines of others that stand beside ours in this precision, with the program that runs them; what became of
+    /// those that are not here goes to `outcomes`. `None` where ours is alone.
+    fn beside(
+        &self,
+        shapes: &[Shape],
+        observer: &mut dyn Observer,
+        stop: &Stop,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Option<(PathBuf, Vec<peers::Found>)> {
+        let (program, shape) = (self.plan.worker.clone()?, shapes.first()?);
+        if self.plan.peers.engines.is_empty() || stop.requested() {
+            return None;
+        }
+        let native = self.case(shape.clone());
+        let (found, missing) = peers::find(self, &native, &program);
+        for engine in &found {
+            observer.note(&engine.note(self.precision));
+        }
+        for outcome in missing.iter().map(|missing| missing.outcome(&native)) {
+            observer.outcome(&outcome);
+            outcomes.push(outcome);
+        }
+        (!found.is_empty()).then_some((program, found))
+    }
+
     fn case(&self, shape: Shape) -> Case {
         Case {
             benchmark: self.benchmark.id().to_owned(),
@@ -289,16 +324,9 @@ impl Session<'_> {
         }
         measurement.notes.extend(self.model.notes.iter().cloned());
         self.tell_beside(&mut measurement);
-        let Some(program) = &self.plan.worker else { return measurement };
-        match worker::ask(program, &self.task(&measurement.case)) {
-            Ok(answer) => {
-                measurement.peak_rss_bytes = answer.peak_rss_bytes;
-                measurement.facts.insert("load_seconds".to_owned(), answer.load_seconds);
-                measurement
-                    .facts
-                    .insert("first_embedding_seconds".to_owned(), answer.first_embedding_seconds);
-            }
-            Err(error) => measurement.notes.push(format!("peak memory is unknown: {error:#}")),
+        if let Some(program) = &self.plan.worker {
+            let task = self.task(&measurement.case);
+            peers::fresh_process(&mut measurement, program, &task, &[]);
         }
         measurement
     }
@@ -312,8 +340,15 @@ impl Session<'_> {
             case: case.clone(),
             corpus: self.plan.corpus.clone(),
             beside: self.plan.beside.clone(),
+            file: self.plan.peers.file(case_engine(case), self.precision),
+            started_nanoseconds: None,
         }
     }
+}
+
+/// The engine of a case: its implementation without the way of using it.
+fn case_engine(case: &Case) -> &str {
+    case.implementation.split('-').next().unwrap_or_default()
 }
 
 /// Lines of a corpus that hold text.

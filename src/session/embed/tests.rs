@@ -105,6 +105,8 @@ fn a_worker_tells_its_own_size() {
         case: "embed/tiny-f32/native@baseline/2x16/t1".parse().unwrap(),
         corpus: None,
         beside: Beside::default(),
+        file: None,
+        started_nanoseconds: None,
     };
     let json = serde_json::to_string(&task).unwrap();
     let answer = work(&serde_json::from_str(&json).unwrap()).unwrap();

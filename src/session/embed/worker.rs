@@ -7,11 +7,11 @@ use std::process::{Command, Stdio};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-use super::{Beside, EmbedPlan, benchmark, load, read_corpus};
-use crate::document::Case;
-use crate::document::Tier;
+use super::{Beside, EmbedPlan, benchmark, load, peers, read_corpus};
+use crate::catalog::EmbedBenchmark;
+use crate::document::{Case, CaseTier};
 use crate::engines::{Engine, ModelSource};
-use crate::sys::clock::as_seconds;
+use crate::sys::clock::{as_seconds, monotonic_nanoseconds};
 use crate::sys::resources::peak_resident_bytes;
 use crate::sys::{Clock, Monotonic, Team};
 use crate::telemetry::Stages;
@@ -21,6 +21,8 @@ pub(super) const SUBCOMMAND: &str = "__embed-once";
 
 /// Batches after the first, so that buffers have the size they stay at.
 const BATCHES: usize = 2;
+/// Nobody waits for more batches of this length.
+const LONG_BATCH_SECONDS: f64 = 2.0;
 
 /// What the worker is asked, as JSON in its only argument.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +42,32 @@ pub struct WorkerTask {
     /// As in the plan.
     #[serde(default)]
     pub beside: Beside,
+    /// The file that the engine is to read, where the user named one.
+    #[serde(default)]
+    pub file: Option<PathBuf>,
+    /// The system's monotonic clock just before the process was started.
+    #[serde(default)]
+    pub started_nanoseconds: Option<u64>,
+}
+
+impl WorkerTask {
+    /// As the only argument of a process.
+    pub(super) fn argument(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+
+    /// The model and the benchmark that it is about.
+    ///
+    /// # Errors
+    /// The model or the corpus cannot be read.
+    pub(super) fn benchmark(&self) -> anyhow::Result<(ModelSource, EmbedBenchmark)> {
+        let source: ModelSource = self.model.parse()?;
+        let model = std::sync::Arc::new(load(&source, self.dimensions, self.prompt.as_deref())?);
+        let corpus = self.corpus.as_deref().map(read_corpus).transpose()?;
+        let benchmark = self.beside.tune(benchmark(&model, self.precision.parse()?, corpus.as_deref()));
+        let files = peers::files(&source, self.file.clone());
+        Ok((source, benchmark.with_peer_files(files)))
+    }
 }
 
 /// What it answers, as JSON on its standard output.
@@ -51,13 +79,29 @@ pub struct WorkerAnswer {
     pub load_seconds: f64,
     /// Seconds of the first batch.
     pub first_embedding_seconds: f64,
+    /// Seconds from just before the process was started to the end of that batch, without the time in which its texts were
+    /// made; unknown where the task says no start.
+    #[serde(default)]
+    pub cold_start_seconds: Option<f64>,
 }
 
 /// Starts `program` as a worker and reads its answer.
-pub(in crate::session) fn ask(program: &Path, task: &WorkerTask) -> anyhow::Result<WorkerAnswer> {
-    let output = Command::new(program)
+pub(in crate::session) fn ask(
+    program: &Path,
+    task: &WorkerTask,
+    environment: &[(String, Option<String>)],
+) -> anyhow::Result<WorkerAnswer> {
+    let mut command = Command::new(program);
+    for (name, value) in environment {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let task = WorkerTask { started_nanoseconds: Some(monotonic_nanoseconds()), ..task.clone() };
+    let output = command
         .arg(SUBCOMMAND)
-        .arg(serde_json::to_string(task)?)
+        .arg(task.argument()?)
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
         .output()
@@ -76,26 +120,29 @@ pub(in crate::session) fn ask(program: &Path, task: &WorkerTask) -> anyhow::Resu
 pub fn work(task: &WorkerTask) -> anyhow::Result<WorkerAnswer> {
     let clock = Monotonic::new();
     let start = clock.now();
-    let source: ModelSource = task.model.parse()?;
-    let model = std::sync::Arc::new(load(&source, task.dimensions, task.prompt.as_deref())?);
-    let corpus = task.corpus.as_deref().map(read_corpus).transpose()?;
-    let benchmark = task.beside.tune(benchmark(&model, task.precision.parse()?, corpus.as_deref()));
+    let (_, benchmark) = task.benchmark()?;
     let team = Team::new(task.case.threads)?;
-    let mut engine = benchmark.engine(task.case.tier.ours().unwrap_or(Tier::Baseline), team)?;
+    let mut engine: Box<dyn Engine> = match task.case.tier {
+        CaseTier::Peer => Box::new(benchmark.peer(&task.case, team)?.engine),
+        CaseTier::Ours(tier) => Box::new(benchmark.engine(tier, team)?),
+    };
     let loaded = clock.now();
     let texts = benchmark.texts(&task.case.shape)?;
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let before = clock.now();
     engine.embed(&texts, &mut Stages::new())?;
     let first = clock.now();
-    for _ in 0..BATCHES {
+    let seconds = |from: u64, to: u64| as_seconds(to.saturating_sub(from));
+    let batches = if seconds(before, first) > LONG_BATCH_SECONDS { 0 } else { BATCHES };
+    for _ in 0..batches {
         engine.embed(&texts, &mut Stages::new())?;
     }
-    let seconds = |from: u64, to: u64| as_seconds(to.saturating_sub(from));
+    let cold = |started| seconds(started, loaded) + seconds(before, first);
     Ok(WorkerAnswer {
         peak_rss_bytes: peak_resident_bytes(),
         load_seconds: seconds(start, loaded),
         first_embedding_seconds: seconds(before, first),
+        cold_start_seconds: task.started_nanoseconds.map(cold),
     })
 }
 

@@ -6,6 +6,8 @@
 
 mod rounds;
 
+pub(in crate::session) use rounds::{Terms, Turns, hold};
+
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -139,6 +141,18 @@ pub struct Contestant {
     pub peer: Option<Peer>,
     program: Program,
     start: Start,
+}
+
+impl Contestant {
+    /// Somebody whom a program serves when it is started so.
+    pub(in crate::session) fn new(
+        case: Case,
+        cost: Cost,
+        peer: Option<Peer>,
+        (program, start): (Program, Start),
+    ) -> Self {
+        Self { case, cost, peer, program, start }
+    }
 }
 
 /// Everybody who does one piece of work.
