@@ -51,37 +51,6 @@ impl Operand for PanelsOf<'_> {
     }
 }
 
-/// An operand of a product whose C is near: in a cache, as the last step left it.
-#[derive(Clone, Copy)]
-pub(super) struct Near<B>(pub(super) B);
-
-struct NearPanel<P>(P);
-
-impl<B: Operand> Operand for Near<B> {
-    #[inline(always)]
-    fn panel<S: Simd>(&self, panel: usize, from: usize, depth: usize, ahead: Ahead) -> impl Panel {
-        NearPanel(self.0.panel::<S>(panel, from, depth, ahead))
-    }
-}
-
-impl<P: Panel> Panel for NearPanel<P> {
-    const ENDS_EARLY: bool = P::ENDS_EARLY;
-    const FETCHES_C: bool = false;
-
-    #[inline(always)]
-    fn depth<S: Simd>(&self) -> usize {
-        self.0.depth::<S>()
-    }
-    #[inline(always)]
-    fn next<S: Simd, const WIDE: usize>(&mut self, simd: S) -> Option<[S::F32; WIDE]> {
-        self.0.next(simd)
-    }
-    #[inline(always)]
-    fn next_padded<S: Simd, const WIDE: usize>(&mut self, simd: S) -> [S::F32; WIDE] {
-        self.0.next_padded(simd)
-    }
-}
-
 /// A type that packed weights are kept in.
 pub(in crate::kernels) trait Weight: Copy {
     /// The first vector of `from`, in single precision.

@@ -23,7 +23,7 @@ mod strategy;
 pub(super) mod tile;
 
 pub use bf16::{Bf16Method, PackedBf16, gemm_bf16, plain_gemm_bf16};
-use block::{Block, Near, Operand, Packed, PanelsOf, Strided, Task};
+use block::{Block, Operand, Packed, PanelsOf, Strided, Task};
 
 pub use dynamic::{
     PackedInt8, linear_dynamic, plain_linear_dynamic, quantize_channels, reference_linear_dynamic,
@@ -127,11 +127,11 @@ pub(super) fn multiply_within<S: Simd>(
 ) {
     match b {
         Right::Panels(values) => {
-            let b = Near(PanelsOf { values, depth: k });
+            let b = PanelsOf { values, depth: k };
             Task { block: Block { a, rows: m, depth: k, b, bias: None, columns: n }, c }.eval(simd);
         }
         Right::Rows(values) => {
-            let b = Near(Strided { values, columns: n });
+            let b = Strided { values, columns: n };
             Task { block: Block { a, rows: m, depth: k, b, bias: None, columns: n }, c }.eval(simd);
         }
     }

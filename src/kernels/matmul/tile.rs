@@ -61,8 +61,6 @@ pub(in crate::kernels) struct Rows<'a> {
 pub(in crate::kernels) trait Panel {
     /// Whether [`Panel::next`] may end before the depth does.
     const ENDS_EARLY: bool;
-    /// Whether C may be far, so that its lines are worth asking for before they are needed.
-    const FETCHES_C: bool = true;
     /// How many depths are left.
     fn depth<S: Simd>(&self) -> usize;
     /// The first vectors at the next depth; `None` where fewer elements are left than they hold.
@@ -116,7 +114,7 @@ impl<B: Panel, const ROWS: usize, const WIDE: usize> SimdOp for Tile<'_, '_, B, 
             Start::Zero | Start::Sum => [simd.zero(); WIDE],
         };
         let depth = b.depth::<S>();
-        if B::FETCHES_C && depth >= FETCHES_C_FROM {
+        if depth >= FETCHES_C_FROM {
             for row in 0..ROWS {
                 let c = target.c.get(row * target.stride..).unwrap_or_default();
                 for vector in 0..WIDE {
