@@ -282,7 +282,10 @@ impl Encoder {
     ) {
         let shape = &self.model.architecture;
         let (width, wide) = (shape.hidden, shape.intermediate);
-        let block = FEED_FORWARD_TOKENS * team.threads().get();
+        // Of like height, so that none is a remainder of a few rows.
+        let tokens = slices.attended.len() / width;
+        let blocks = tokens.div_ceil(FEED_FORWARD_TOKENS * team.threads().get());
+        let block = tokens.div_ceil(blocks.max(1)).max(1);
         let Slices { hidden, attended, projected, query_key_value, halves, .. } = slices;
         for (attended, hidden) in attended.chunks(block * width).zip(hidden.chunks_mut(block * width)) {
             let tokens = attended.len() / width;

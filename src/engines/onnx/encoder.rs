@@ -271,9 +271,6 @@ impl Builder<'_> {
 
     /// One vector a text, padding left out, cut to the dimensions that are kept.
     fn pooled(&mut self, hidden: &str, mask: &str) -> String {
-        let last = self.graph.integers(&[2]);
-        let tokens = self.of("Unsqueeze", mask, &last);
-        let axis = self.graph.integers(&[1]);
         let without = [Integer("keepdims", 0)];
         let pooled = match self.model.pooling {
             Pooling::Cls => {
@@ -281,7 +278,7 @@ impl Builder<'_> {
                 self.node("Gather", &[hidden, &first], &[Integer("axis", 1)])
             }
             Pooling::Max => {
-                let one = self.scalar(1.0);
+                let (tokens, one) = (self.tokens(mask), self.scalar(1.0));
                 let absent = self.of("Sub", &one, &tokens);
                 // Beyond every number that a normalised vector holds.
                 let low = self.scalar(-1e9);
@@ -290,6 +287,7 @@ impl Builder<'_> {
                 self.node("ReduceMax", &[&masked], &[Integers("axes", &[1]), Integer("keepdims", 0)])
             }
             Pooling::Mean | Pooling::MeanSqrt => {
+                let (tokens, axis) = (self.tokens(mask), self.graph.integers(&[1]));
                 let masked = self.of("Mul", hidden, &tokens);
                 let sum = self.node("ReduceSum", &[&masked, &axis], &without);
                 let count = self.node("ReduceSum", &[&tokens, &axis], &without);
@@ -305,9 +303,16 @@ impl Builder<'_> {
             Some(dimensions) => {
                 let start = self.graph.integers(&[0]);
                 let end = self.graph.integers(&[i64::try_from(dimensions.get()).unwrap_or(i64::MAX)]);
+                let axis = self.graph.integers(&[1]);
                 self.node("Slice", &[&pooled, &start, &end, &axis], &[])
             }
         }
+    }
+
+    /// The mask with a place for every number of a vector: texts x tokens x 1.
+    fn tokens(&mut self, mask: &str) -> String {
+        let last = self.graph.integers(&[2]);
+        self.of("Unsqueeze", mask, &last)
     }
 
     /// The output: the pooled vector, of unit length where the model says so.

@@ -180,16 +180,16 @@ impl<B: Operand> SimdOp for Task<'_, B> {
     fn eval<S: Simd>(self, simd: S) {
         let Self { block, c } = self;
         let most = tile_rows(S::TIER, block.vectors::<S>());
-        let blocks = block.rows.div_ceil(MOST_TILES * most);
-        if blocks <= 1 {
-            return block.multiply(simd, false, c);
-        }
-        // Of like height.
-        for i in 0..blocks {
-            let (first, end) = (i * block.rows / blocks, (i + 1) * block.rows / blocks);
+        // A division takes as long as a tile of a small product.
+        let blocks = if block.rows <= MOST_TILES * most { 1 } else { block.rows.div_ceil(MOST_TILES * most) };
+        let mut first = 0;
+        for left in (0..blocks).rev() {
+            // Of like height.
+            let rows = if left == 0 { block.rows - first } else { (block.rows - first) / (left + 1) };
             let a = &block.a[first * block.depth..];
-            let c = &mut c[first * block.columns..end * block.columns];
-            Block { a, rows: end - first, ..block }.multiply(simd, end < block.rows, c);
+            let c = &mut c[first * block.columns..][..rows * block.columns];
+            Block { a, rows, ..block }.multiply(simd, left > 0, c);
+            first += rows;
         }
     }
 }

@@ -128,11 +128,11 @@ pub(super) fn multiply_within<S: Simd>(
     match b {
         Right::Panels(values) => {
             let b = PanelsOf { values, depth: k };
-            Task { block: Block { a, rows: m, depth: k, b, bias: None, columns: n }, c }.eval(simd);
+            simd.run(Task { block: Block { a, rows: m, depth: k, b, bias: None, columns: n }, c });
         }
         Right::Rows(values) => {
             let b = Strided { values, columns: n };
-            Task { block: Block { a, rows: m, depth: k, b, bias: None, columns: n }, c }.eval(simd);
+            simd.run(Task { block: Block { a, rows: m, depth: k, b, bias: None, columns: n }, c });
         }
     }
 }
