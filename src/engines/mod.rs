@@ -67,8 +67,8 @@ pub trait Engine: Send {
     fn another(&self, _team: Team) -> Option<Box<dyn Engine>> {
         None
     }
-    /// Asks it to work through a batch in parts of whole texts of about so many tokens for each thread; one that does not
-    /// work in parts goes on as it did.
+    /// Asks it to work through a batch in parts of whole texts of about so many tokens; one that does not work in parts
+    /// goes on as it did.
     fn limit_part(&mut self, _tokens: NonZeroUsize) {}
 }
 

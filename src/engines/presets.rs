@@ -86,7 +86,7 @@ pub static LEVELS: &[LevelRow] = &[
     LevelRow {
         level: Level::Aggressive,
         name: "aggressive",
-        about: "the fastest instructions here, the texts of a batch end to end in even parts of 192 tokens a thread, packed weights kept on disk",
+        about: "the fastest instructions here, the texts of a batch end to end in even parts of 1024 tokens, packed weights kept on disk",
         tier: TierChoice::Best,
         part_tokens: tokens(PART_TOKENS),
         packed: PackedWeights::Kept,
@@ -199,7 +199,7 @@ pub static PRESETS: &[Preset] = &[
         batch: tokens(8),
         threads: ThreadShare::One,
         precision: Some(Precision::F16),
-        part_tokens: tokens(64),
+        part_tokens: tokens(256),
         stream: Mode::Sequential,
         buffer: NonZeroUsize::MIN,
         max_wait_milliseconds: 50,

@@ -22,10 +22,9 @@ pub(super) use linear::pairs_pay;
 use parts::Parts;
 use workspace::Workspace;
 
-/// A batch is worked through in parts of whole texts of about so many tokens for each thread: memory stays bounded whatever
-/// the batch, the activations stay in the second-level cache (192 x 1152 x 4 bytes is 864 KiB), and the weights, which are
-/// fetched ahead of their use, are read rarely enough not to matter.
-pub(super) const PART_TOKENS: usize = 192;
+/// A batch is worked through in parts of whole texts of about so many tokens: memory stays bounded whatever the
+/// batch, the activations stay in the caches, and the weights are still read rarely enough not to matter.
+pub(super) const PART_TOKENS: usize = 1024;
 
 /// `native`: an encoder, the threads it runs on, and its buffers.
 pub struct NativeEngine {
@@ -37,7 +36,7 @@ pub struct NativeEngine {
     layer_parts: Parts,
     /// Tokens of each text of the last batch.
     lengths: Vec<usize>,
-    /// Tokens of a part of a batch for each thread, and how often one did not fit the memory and a smaller one was tried.
+    /// Tokens of a part of a batch, and how often one did not fit the memory and a smaller one was tried.
     part_tokens: usize,
     smaller_parts: u64,
 }
@@ -117,14 +116,13 @@ impl NativeEngine {
     ) -> Result<(), EngineError> {
         let dimensions = self.dimensions();
         assert_eq!(values.len(), texts.len() * dimensions, "an embedding a text");
-        let part_tokens = self.part_tokens_of_team();
         let Self { encoder, team, workspace, clock, layer_parts, lengths, .. } = self;
         let clock = *clock;
         layer_parts.begin(stages.track());
         lengths.clear();
         lengths.extend(texts.iter().map(Vec::len));
         let (mut first, mut rest) = (0, values);
-        let (mut target, mut most) = (even(lengths, part_tokens), usize::MAX);
+        let (mut target, mut most) = (even(lengths, self.part_tokens), usize::MAX);
         while first < texts.len() {
             let end = first + part_len(&lengths[first..], target).min(most);
             let part = &texts[first..end];
@@ -145,10 +143,6 @@ impl NativeEngine {
             stages.time(&clock, "normalize", || encoder.finish(rows));
         }
         Ok(())
-    }
-
-    const fn part_tokens_of_team(&self) -> usize {
-        self.part_tokens.saturating_mul(self.team.threads().get())
     }
 
     /// How its memory was used so far.
@@ -207,7 +201,7 @@ impl Engine for NativeEngine {
         facts.extend(parts::flops(shape, &self.lengths));
         let weight_bytes = self.encoder.precision().weight_bytes();
         let block = FEED_FORWARD_TOKENS * self.team.threads().get();
-        let passes = passes(&self.lengths, self.part_tokens_of_team(), block);
+        let passes = passes(&self.lengths, self.part_tokens, block);
         facts.extend(parts::bytes(shape, &self.lengths, weight_bytes, passes));
         facts.extend([
             ("workspace_bytes", memory.capacity_bytes as f64),
