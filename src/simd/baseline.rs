@@ -22,7 +22,8 @@ impl Simd for Baseline {
     type I32 = V<i32>;
     type Mask = V<bool>;
 
-    #[inline(always)]
+    // A function of its own, as the other tiers' are: compiled into every caller, a kernel that runs kernels takes minutes.
+    #[inline(never)]
     fn run<O: SimdOp>(self, op: O) -> O::Output {
         op.eval(self)
     }

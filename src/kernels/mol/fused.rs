@@ -139,7 +139,7 @@ impl Fused {
         let count = self.items.count;
         let needed = queries.count(self.extents.query_width(), self.extents.logits()) * count;
         assert_eq!(out.len(), needed, "a score for every query with every item");
-        self.run(queries, |query, first, scores| {
+        self.run(queries, &mut |query, first, scores| {
             out[query * count + first..][..scores.len()].copy_from_slice(scores);
         });
     }
@@ -159,11 +159,11 @@ impl Fused {
         assert_eq!(best.len(), count * places, "as many places for each query");
         best.fill(Hit { row: NO_ROW, score: 0.0 });
         let mut lists: Vec<_> = best.chunks_exact_mut(places).map(Top::<Largest, _>::new).collect();
-        self.run(queries, |query, _, scores| lists[query].offer(scores));
+        self.run(queries, &mut |query, _, scores| lists[query].offer(scores));
     }
 
     /// Hands the scores of a query with the items from `first` on to `take`, for every query and all items in order.
-    fn run(&mut self, queries: Side<'_>, take: impl FnMut(usize, usize, &[f32])) {
+    fn run(&mut self, queries: Side<'_>, take: &mut dyn FnMut(usize, usize, &[f32])) {
         let Self { extents, tier, network, items, scratch } = self;
         let op = Score { extents: *extents, network, items, queries, scratch, take };
         dispatch(*tier, op).expect("arranging tested the tier");
@@ -183,21 +183,21 @@ impl SimdOp for PanelWidth {
 /// Queries that go through each step together, so that the weights that a tile brings into the first-level cache serve them all.
 const QUERIES_AT_ONCE: usize = 2;
 
-struct Score<'a, T> {
+struct Score<'a> {
     extents: Extents,
     network: &'a Turned,
     items: &'a Panels,
     queries: Side<'a>,
     scratch: &'a mut [f32],
-    take: T,
+    take: &'a mut dyn FnMut(usize, usize, &[f32]),
 }
 
-impl<T: FnMut(usize, usize, &[f32])> SimdOp for Score<'_, T> {
+impl SimdOp for Score<'_> {
     type Output = ();
 
     #[inline(always)]
     fn eval<S: Simd>(self, s: S) {
-        let Self { extents, network, items, queries, scratch, mut take } = self;
+        let Self { extents, network, items, queries, scratch, take } = self;
         let (p, width) = (extents.logits(), items.width);
         let (rows, units) = (grouped(p), grouped(extents.hidden));
         let panels = items.components.chunks_exact(extents.item_width() * width);
