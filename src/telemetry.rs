@@ -35,6 +35,11 @@ impl Stages {
         self.track.as_ref()
     }
 
+    /// Notes nothing on a track any more.
+    pub fn leave_track(&mut self) {
+        self.track = None;
+    }
+
     /// Sets every stage and the total to zero, keeping the names.
     pub fn reset(&mut self) {
         self.total = 0;
@@ -64,6 +69,19 @@ impl Stages {
         }
     }
 
+    /// Adds every stage of `other`, times `numerator / denominator`.
+    pub fn add_scaled(&mut self, other: &Self, numerator: u64, denominator: u64) {
+        for &(name, nanoseconds) in &other.entries {
+            self.add(name, scaled(nanoseconds, numerator, denominator));
+        }
+    }
+
+    /// Nanoseconds of all stages together.
+    #[must_use]
+    pub fn nanoseconds(&self) -> u64 {
+        self.entries.iter().map(|&(_, nanoseconds)| nanoseconds).sum()
+    }
+
     /// Adds time measured around all stages by its own pair of clock reads.
     pub const fn add_total(&mut self, nanoseconds: u64) {
         self.total += nanoseconds;
@@ -81,6 +99,13 @@ impl Stages {
     }
 }
 
+/// `value * numerator / denominator`; nothing of nothing.
+#[must_use]
+pub fn scaled(value: u64, numerator: u64, denominator: u64) -> u64 {
+    let exact = u128::from(value) * u128::from(numerator) / u128::from(denominator.max(1));
+    u64::try_from(exact).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,7 +121,13 @@ mod tests {
         }
         let seconds: Vec<_> = stages.seconds().collect();
         assert_eq!(seconds, [("encode", 1e-8), ("pool", 2e-9)]);
+        assert_eq!(stages.nanoseconds(), 12);
+        // Two threads were busy for 12 together while 6 passed.
+        let mut shared = Stages::new();
+        shared.add_scaled(&stages, 6, 12);
+        assert_eq!(shared.entries, [("encode", 5), ("pool", 1)]);
         stages.reset();
         assert_eq!(stages.seconds().map(|(_, s)| s).sum::<f64>(), 0.0);
+        assert_eq!(scaled(u64::MAX, 3, 0), u64::MAX);
     }
 }

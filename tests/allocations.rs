@@ -30,7 +30,7 @@ fn counted(precision: Precision, threads: usize, batches: u64) -> u64 {
     let mut run = || {
         for texts in &texts {
             let values = &mut values[..texts.len() * 64];
-            engine.embed_into(texts, &mut stages, &mut |_, _, _| {}, values).unwrap();
+            engine.embed_into(texts, &mut stages, values).unwrap();
         }
     };
     run();

@@ -97,6 +97,14 @@ impl Team {
         self.pool.is_none()
     }
 
+    /// Runs `work` on a thread of the team: whatever it spreads over the team then begins on a thread that is awake.
+    pub fn inside<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        match &self.pool {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
+    }
+
     /// Runs `work(index)` for every index below `tasks`, spread over the team; returns when all are done.
     pub fn for_each(&self, tasks: usize, work: impl Fn(usize) + Sync + Send) {
         use rayon::prelude::*;

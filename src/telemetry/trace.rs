@@ -134,6 +134,18 @@ impl Track {
         self.push(name, at, Kind::Counter(value));
     }
 
+    /// A new line of the same trace.
+    #[must_use]
+    pub fn beside(&self, name: &str) -> Self {
+        self.trace.track(name)
+    }
+
+    /// Whether both are lines of one trace.
+    #[must_use]
+    pub fn is_beside(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.trace.0, &other.trace.0)
+    }
+
     fn push(&self, name: &'static str, start: u64, kind: Kind) {
         let mut log = self.trace.log();
         if log.events.len() < log.most {

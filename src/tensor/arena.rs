@@ -29,6 +29,17 @@ pub struct ArenaStatistics {
 }
 
 impl ArenaStatistics {
+    /// Those of two arenas together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            capacity_bytes: self.capacity_bytes + other.capacity_bytes,
+            used_bytes: self.used_bytes + other.used_bytes,
+            divisions: self.divisions + other.divisions,
+            growths: self.growths + other.growths,
+        }
+    }
+
     /// The share of what it holds that the last division left unused: alignment, and room for larger ones.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a share")]

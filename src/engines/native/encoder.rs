@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::linear::Linear;
 use super::pack;
 use super::parts::{Part, Parts};
+use super::shares::Shares;
 use super::workspace::{MOST_GROUPS, Slices, Workspace};
 use crate::engines::config::Activation;
 use crate::engines::model::{Model, Normalization};
@@ -28,6 +29,9 @@ pub(super) const PROVEN: &str = "packing the weights proved the tier";
 /// Tokens that go through the feed-forward part together: the wide intermediate of so many stays in the second-level
 /// cache (128 x 1536 x 4 bytes is 768 KiB), and the weights are read often enough from it to be worth it.
 pub(super) const FEED_FORWARD_TOKENS: usize = 192;
+
+/// What copying a token's keys and values costs in attention, in tokens that it attends to.
+const COPIED_TOKEN: usize = 16;
 
 /// A model with its weights packed for one precision and tier. Shared by every engine that uses it.
 pub struct Encoder {
@@ -233,7 +237,7 @@ impl Encoder {
     ) {
         let width = self.model.architecture.hidden;
         let own = scratch.len() / groups.max(1);
-        let mut ends = Ends::new(lengths, groups);
+        let mut ends = Shares::new(lengths, groups, COPIED_TOKEN);
         let (mut rest, mut scratch) = (context, scratch);
         // On the stack: a batch allocates nothing.
         let mut dealt: [Option<Group<'_>>; MOST_GROUPS] = std::array::from_fn(|_| None);
@@ -367,42 +371,6 @@ struct Group<'a> {
     scratch: &'a mut [f32],
 }
 
-/// Where each of some groups of neighbouring texts ends, so that they cost about the same.
-struct Ends<'a> {
-    lengths: &'a [usize],
-    /// Cost of a group.
-    share: usize,
-    /// Groups to come.
-    left: usize,
-}
-
-impl<'a> Ends<'a> {
-    fn new(lengths: &'a [usize], groups: usize) -> Self {
-        let all: usize = lengths.iter().map(|&tokens| Self::cost(tokens)).sum();
-        Self { lengths, share: all.div_ceil(groups.max(1)).max(1), left: groups }
-    }
-
-    /// Scores grow with the square of a text's length; copying its keys and values, with the length.
-    const fn cost(tokens: usize) -> usize {
-        tokens * (tokens + 16)
-    }
-
-    /// The end of the group that begins at `start`; the last group takes what is left.
-    fn next(&mut self, start: usize) -> usize {
-        self.left = self.left.saturating_sub(1);
-        if self.left == 0 {
-            return self.lengths.len();
-        }
-        let mut end = start;
-        let mut cost = 0;
-        while end < self.lengths.len() && cost < self.share {
-            cost += Self::cost(self.lengths[end]);
-            end += 1;
-        }
-        end
-    }
-}
-
 impl std::fmt::Debug for Encoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Encoder")
@@ -417,29 +385,4 @@ impl std::fmt::Debug for Encoder {
 pub(super) fn per_thread(len: usize, width: usize, team: &Team) -> NonZeroUsize {
     let rows = len.div_ceil(width.max(1)).div_ceil(team.threads().get());
     NonZeroUsize::new(rows * width).unwrap_or(NonZeroUsize::MIN)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn groups_cover_every_text_once_and_cost_about_the_same() {
-        for (lengths, groups) in
-            [(vec![64; 32], 8), (vec![256, 3, 3, 3, 200, 9], 4), (vec![5], 1), (vec![0, 0], 2)]
-        {
-            let mut ends = Ends::new(&lengths, groups);
-            let mut start = 0;
-            let mut costs = Vec::new();
-            for _ in 0..groups {
-                let end = ends.next(start);
-                costs.push(lengths[start..end].iter().map(|&n| Ends::cost(n)).sum::<usize>());
-                start = end;
-            }
-            assert_eq!(start, lengths.len(), "{lengths:?}");
-            let longest = lengths.iter().map(|&n| Ends::cost(n)).max().unwrap_or(0);
-            let share = costs.iter().sum::<usize>() / groups;
-            assert!(costs.iter().all(|&cost| cost <= share + longest + 1), "{lengths:?}: {costs:?}");
-        }
-    }
 }

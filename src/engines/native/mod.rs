@@ -1,7 +1,7 @@
 //! The engine of our own: a BERT-family encoder over the kernels of this crate.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Embeddings, Engine, EngineError, Precision};
 use crate::sys::{Clock, Monotonic, Team};
@@ -10,35 +10,45 @@ use crate::tensor::{ArenaStatistics, BufferPool, PoolStatistics};
 
 mod calibrate;
 mod encoder;
+mod lane;
 mod linear;
 mod pack;
 mod parts;
+mod shares;
 mod store;
 mod workspace;
 
 use encoder::FEED_FORWARD_TOKENS;
 pub use encoder::{Encoder, Intermediate, Probe};
+use lane::{Job, Lane, even, part_len};
 pub(super) use linear::pairs_pay;
 use parts::Parts;
-use workspace::Workspace;
+use shares::Shares;
 
 /// A batch is worked through in parts of whole texts of about so many tokens: memory stays bounded whatever the
 /// batch, the activations stay in the caches, and the weights are still read rarely enough not to matter.
 pub(super) const PART_TOKENS: usize = 1024;
 
+/// Threads work on whole texts of their own, without waiting for each other between the steps of a layer and without fetching
+/// what another's cache holds, unless the dearest share costs more than so many even ones.
+const MOST_IMBALANCE: f64 = 1.2;
+
 /// `native`: an encoder, the threads it runs on, and its buffers.
 pub struct NativeEngine {
     encoder: Arc<Encoder>,
     team: Team,
-    workspace: Workspace,
+    pool: BufferPool<f32>,
+    /// One for each thread with a share of its own; the first alone for a team that shares every step.
+    lanes: Vec<Mutex<Lane>>,
     clock: Monotonic,
     /// Where the time of the last batch's layers went.
     layer_parts: Parts,
     /// Tokens of each text of the last batch.
     lengths: Vec<usize>,
-    /// Tokens of a part of a batch, and how often one did not fit the memory and a smaller one was tried.
+    /// Tokens of a part of a batch.
     part_tokens: usize,
-    smaller_parts: u64,
+    /// Shares of the last batch; 0 where the threads divided every step of it among them.
+    apart: usize,
 }
 
 impl NativeEngine {
@@ -51,20 +61,20 @@ impl NativeEngine {
         Self::in_pool(encoder, team, BufferPool::new())
     }
 
-    /// An engine whose workspace lies in a pool, which may be shared and may have a limit.
+    /// An engine whose workspaces lie in a pool, which may be shared and may have a limit.
     #[must_use]
     pub fn in_pool(encoder: Arc<Encoder>, team: Team, pool: BufferPool<f32>) -> Self {
         let clock = Monotonic::new();
-        let (workspace, layer_parts) = (Workspace::of(pool), Parts::new(clock));
         Self {
             encoder,
             team,
-            workspace,
+            lanes: vec![Mutex::new(Lane::new(pool.clone(), clock))],
+            pool,
             clock,
-            layer_parts,
+            layer_parts: Parts::new(clock),
             lengths: Vec::new(),
             part_tokens: PART_TOKENS,
-            smaller_parts: 0,
+            apart: 0,
         }
     }
 
@@ -79,10 +89,12 @@ impl NativeEngine {
     /// # Errors
     /// An id has no row in the model's table, or a text is longer than its position table.
     pub fn embed_ids(&mut self, texts: &[Vec<u32>], stages: &mut Stages) -> Result<Embeddings, EngineError> {
-        self.embed_probed(texts, stages, &mut |_, _, _| {})
+        let mut values = self.room(texts.len(), stages)?;
+        self.embed_into(texts, stages, &mut values)?;
+        Ok(self.embeddings(values))
     }
 
-    /// The same, with every intermediate shown to `probe`.
+    /// The same, with every intermediate shown to `probe`, part by part.
     ///
     /// # Errors
     /// As for [`NativeEngine::embed_ids`].
@@ -92,15 +104,14 @@ impl NativeEngine {
         stages: &mut Stages,
         probe: &mut Probe<'_>,
     ) -> Result<Embeddings, EngineError> {
-        let dimensions = self.dimensions();
-        let mut values = stages.time(&self.clock, "prepare", || zeroes(texts.len(), dimensions))?;
-        self.embed_into(texts, stages, probe, &mut values)?;
-        let tokens = texts.iter().map(Vec::len).sum();
-        Ok(Embeddings { values, dimensions, tokens })
+        let mut values = self.room(texts.len(), stages)?;
+        self.count(texts);
+        self.embed_together(texts, stages, probe, &mut values)?;
+        Ok(self.embeddings(values))
     }
 
-    /// The same into memory of the caller's, an embedding a row: once buffers have grown to the largest batch, a team of
-    /// one thread allocates nothing.
+    /// The same as [`NativeEngine::embed_ids`] into memory of the caller's, an embedding a row: once buffers have grown to
+    /// the largest batch, a team of one thread allocates nothing.
     ///
     /// # Errors
     /// As for [`NativeEngine::embed_ids`].
@@ -111,50 +122,164 @@ impl NativeEngine {
         &mut self,
         texts: &[Vec<u32>],
         stages: &mut Stages,
-        probe: &mut Probe<'_>,
         values: &mut [f32],
     ) -> Result<(), EngineError> {
-        let dimensions = self.dimensions();
-        assert_eq!(values.len(), texts.len() * dimensions, "an embedding a text");
-        let Self { encoder, team, workspace, clock, layer_parts, lengths, .. } = self;
-        let clock = *clock;
-        layer_parts.begin(stages.track());
-        lengths.clear();
-        lengths.extend(texts.iter().map(Vec::len));
-        let (mut first, mut rest) = (0, values);
-        let (mut target, mut most) = (even(lengths, self.part_tokens), usize::MAX);
-        while first < texts.len() {
-            let end = first + part_len(&lengths[first..], target).min(most);
-            let part = &texts[first..end];
-            match stages.time(&clock, "prepare", || encoder.gather(team, part, workspace)) {
-                Ok(()) => {}
-                Err(EngineError::Memory { .. }) if part.len() > 1 => {
-                    // Half the texts, then a quarter: down to one, whose refusal is the batch's.
-                    (target, most) = (part.iter().map(Vec::len).sum::<usize>() / 2, part.len() / 2);
-                    self.smaller_parts += 1;
-                    continue;
-                }
-                Err(error) => return Err(error),
+        assert_eq!(values.len(), texts.len() * self.dimensions(), "an embedding a text");
+        self.count(texts);
+        if let Some(shares) = self.shares() {
+            match self.embed_apart(texts, stages, shares, values) {
+                // What several threads need at once may be there for one after the other.
+                Err(EngineError::Memory { .. }) => self.lanes.truncate(1),
+                answer => return answer,
             }
-            let (rows, behind) = std::mem::take(&mut rest).split_at_mut(part.len() * dimensions);
-            (first, rest) = (end, behind);
-            stages.time(&clock, "encode", || encoder.encode(team, workspace, layer_parts, probe));
-            stages.time(&clock, "pool", || encoder.pool(workspace, rows));
-            stages.time(&clock, "normalize", || encoder.finish(rows));
         }
+        if self.team.runs_here() {
+            return self.embed_together(texts, stages, &mut |_, _, _| {}, values);
+        }
+        let team = self.team.clone();
+        team.inside(|| self.embed_together(texts, stages, &mut |_, _, _| {}, values))
+    }
+
+    /// How many shares the last counted batch makes for threads that each work alone; `None` where it makes no even ones.
+    fn shares(&self) -> Option<usize> {
+        let threads = self.team.threads().get();
+        if threads == 1 || self.lengths.len() < threads {
+            return None;
+        }
+        let tokens: usize = self.lengths.iter().sum();
+        let shares = threads * tokens.div_ceil(threads.saturating_mul(self.part_tokens).max(1)).max(1);
+        let imbalance = Shares::new(&self.lengths, threads, self.token_cost()).imbalance();
+        (imbalance <= MOST_IMBALANCE).then_some(shares)
+    }
+
+    /// What a token costs in a layer besides attention, in tokens that it attends to: 2 operations for each of 12 `h^2`
+    /// weights against 4 `h` for each of those, in the usual proportions.
+    fn token_cost(&self) -> usize {
+        let shape = &self.encoder.model().architecture;
+        shape.hidden + shape.hidden + shape.intermediate
+    }
+
+    /// Embeds the batch with every thread of the team on shares of its own.
+    fn embed_apart(
+        &mut self,
+        texts: &[Vec<u32>],
+        stages: &mut Stages,
+        shares: usize,
+        values: &mut [f32],
+    ) -> Result<(), EngineError> {
+        let (threads, cost, dimensions) = (self.team.threads().get(), self.token_cost(), self.dimensions());
+        let Self { encoder, team, pool, lanes, clock, lengths, .. } = self;
+        while lanes.len() < threads {
+            lanes.push(Mutex::new(Lane::new(pool.clone(), *clock)));
+        }
+        for (number, lane) in lanes.iter_mut().enumerate() {
+            lane.get_mut().unwrap_or_else(PoisonError::into_inner).begin(number, stages);
+        }
+        let mut ends = Shares::new(lengths, shares, cost);
+        let (mut start, mut rest) = (0, values);
+        let mut dealt = Vec::with_capacity(shares);
+        for _ in 0..shares {
+            let end = ends.next(start);
+            let (values, behind) = std::mem::take(&mut rest).split_at_mut((end - start) * dimensions);
+            let lengths = &lengths[start..end];
+            let part_tokens = lengths.iter().sum();
+            let job = Job { encoder: &**encoder, texts: &texts[start..end], lengths, part_tokens, values };
+            dealt.push((Some(job), Ok(())));
+            (start, rest) = (end, behind);
+        }
+        let began = clock.now();
+        team.for_each_chunk(&mut dealt, NonZeroUsize::MIN, |_, dealt| {
+            for (job, answer) in dealt {
+                if let Some((job, mut lane)) = job.take().zip(lane::free(lanes)) {
+                    *answer = lane.work_alone(job);
+                }
+            }
+        });
+        let nanoseconds = clock.now().saturating_sub(began);
+        dealt.into_iter().try_for_each(|(_, answer)| answer)?;
+        self.apart = shares;
+        self.share_out(nanoseconds, stages);
         Ok(())
     }
 
-    /// How its memory was used so far.
-    #[must_use]
-    pub const fn memory(&self) -> ArenaStatistics {
-        self.workspace.statistics()
+    /// Divides the time that passed by what each stage and part took in all threads together.
+    fn share_out(&mut self, passed: u64, stages: &mut Stages) {
+        let Self { lanes, layer_parts, .. } = self;
+        layer_parts.begin(None);
+        let mut spent = 0;
+        for lane in lanes.iter_mut() {
+            spent += lane.get_mut().unwrap_or_else(PoisonError::into_inner).stages.nanoseconds();
+        }
+        for lane in lanes.iter_mut() {
+            let lane = lane.get_mut().unwrap_or_else(PoisonError::into_inner);
+            stages.add_scaled(&lane.stages, passed, spent);
+            layer_parts.add_scaled(&lane.parts, passed, spent);
+        }
     }
 
-    /// How the pool that its workspace lies in was used so far.
+    /// Embeds the batch part by part, each step divided among the threads of the team.
+    fn embed_together(
+        &mut self,
+        texts: &[Vec<u32>],
+        stages: &mut Stages,
+        probe: &mut Probe<'_>,
+        values: &mut [f32],
+    ) -> Result<(), EngineError> {
+        let Self { encoder, team, lanes, layer_parts, lengths, part_tokens, apart, .. } = self;
+        let Some(lane) = lanes.first_mut() else { return Ok(()) };
+        let lane = lane.get_mut().unwrap_or_else(PoisonError::into_inner);
+        lane.parts.begin(stages.track());
+        let job = Job { encoder: &**encoder, texts, lengths, part_tokens: *part_tokens, values };
+        let answer = lane.work(job, team, stages, probe);
+        layer_parts.begin(None);
+        layer_parts.add_scaled(&lane.parts, 1, 1);
+        *apart = 0;
+        answer
+    }
+
+    /// How often the last batch's texts went through the weights of attention, and through those of the feed-forward blocks.
+    fn passes(&self) -> [usize; 2] {
+        if self.apart == 0 {
+            let block = FEED_FORWARD_TOKENS * self.team.threads().get();
+            return passes(&self.lengths, self.part_tokens, block);
+        }
+        let mut ends = Shares::new(&self.lengths, self.apart, self.token_cost());
+        let (mut start, mut sum) = (0, [0, 0]);
+        for _ in 0..self.apart {
+            let end = ends.next(start);
+            let [part, block] = passes(&self.lengths[start..end], usize::MAX, FEED_FORWARD_TOKENS);
+            (start, sum) = (end, [sum[0] + part, sum[1] + block]);
+        }
+        sum
+    }
+
+    /// Notes the lengths of a batch's texts.
+    fn count(&mut self, texts: &[Vec<u32>]) {
+        self.lengths.clear();
+        self.lengths.extend(texts.iter().map(Vec::len));
+    }
+
+    /// Room for so many embeddings.
+    fn room(&self, texts: usize, stages: &mut Stages) -> Result<Vec<f32>, EngineError> {
+        stages.time(&self.clock, "prepare", || zeroes(texts, self.dimensions()))
+    }
+
+    fn embeddings(&self, values: Vec<f32>) -> Embeddings {
+        Embeddings { values, dimensions: self.dimensions(), tokens: self.lengths.iter().sum() }
+    }
+
+    /// How its memory was used so far, all threads together.
+    #[must_use]
+    pub fn memory(&self) -> ArenaStatistics {
+        let lanes =
+            self.lanes.iter().map(|lane| lane.lock().unwrap_or_else(PoisonError::into_inner).memory());
+        lanes.fold(ArenaStatistics::default(), ArenaStatistics::plus)
+    }
+
+    /// How the pool that its workspaces lie in was used so far.
     #[must_use]
     pub fn pool(&self) -> PoolStatistics {
-        self.workspace.pool_statistics()
+        self.pool.statistics()
     }
 }
 
@@ -183,8 +308,7 @@ impl Engine for NativeEngine {
     }
 
     fn another(&self, team: Team) -> Option<Box<dyn Engine>> {
-        let pool = self.workspace.pool().clone();
-        let mut engine = Self::in_pool(self.encoder.clone(), team, pool);
+        let mut engine = Self::in_pool(self.encoder.clone(), team, self.pool.clone());
         engine.part_tokens = self.part_tokens;
         Some(Box::new(engine))
     }
@@ -196,12 +320,13 @@ impl Engine for NativeEngine {
     #[expect(clippy::cast_precision_loss, reason = "bytes of a workspace")]
     fn facts(&self) -> Vec<(&'static str, f64)> {
         let memory = self.memory();
+        let lane = |lane: &Mutex<Lane>| lane.lock().unwrap_or_else(PoisonError::into_inner).smaller_parts;
+        let smaller_parts: u64 = self.lanes.iter().map(lane).sum();
         let mut facts: Vec<_> = self.layer_parts.seconds().collect();
         let shape = &self.encoder.model().architecture;
         facts.extend(parts::flops(shape, &self.lengths));
         let weight_bytes = self.encoder.precision().weight_bytes();
-        let block = FEED_FORWARD_TOKENS * self.team.threads().get();
-        let passes = passes(&self.lengths, self.part_tokens, block);
+        let passes = self.passes();
         facts.extend(parts::bytes(shape, &self.lengths, weight_bytes, passes));
         facts.extend([
             ("workspace_bytes", memory.capacity_bytes as f64),
@@ -214,7 +339,7 @@ impl Engine for NativeEngine {
             ("pool_rounding_share", pool.rounding_share()),
             ("pool_free_share", pool.free_share()),
             ("pool_reused_share", pool.reused_share()),
-            ("smaller_parts", self.smaller_parts as f64),
+            ("smaller_parts", smaller_parts as f64),
         ]);
         facts
     }
@@ -234,23 +359,6 @@ fn zeroes(texts: usize, dimensions: usize) -> Result<Vec<f32>, EngineError> {
     values.try_reserve_exact(len).map_err(|_| none)?;
     values.resize(len, 0.0);
     Ok(values)
-}
-
-/// Tokens of each of the fewest evenly filled parts of at most about `most` tokens.
-fn even(lengths: &[usize], most: usize) -> usize {
-    let total: usize = lengths.iter().sum();
-    total.div_ceil(total.div_ceil(most.max(1)).max(1))
-}
-
-/// How many of the first texts make a part: whole ones, until there are `target` tokens, and one at least.
-fn part_len(lengths: &[usize], target: usize) -> usize {
-    let mut tokens = 0;
-    let mut len = 0;
-    while len < lengths.len() && (len == 0 || tokens < target) {
-        tokens += lengths[len];
-        len += 1;
-    }
-    len
 }
 
 /// How often the weights of attention and those of the feed-forward blocks are gone through.

@@ -2,7 +2,7 @@
 
 use crate::engines::config::Architecture;
 use crate::sys::{Clock, Monotonic};
-use crate::telemetry::Track;
+use crate::telemetry::{Track, scaled};
 
 /// A part of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +83,13 @@ impl Parts {
     pub(super) fn begin(&mut self, track: Option<&Track>) {
         self.nanoseconds = [0; COUNT];
         self.track = track.cloned();
+    }
+
+    /// Adds every part of `other`, times `numerator / denominator`.
+    pub(super) fn add_scaled(&mut self, other: &Self, numerator: u64, denominator: u64) {
+        for (sum, &nanoseconds) in self.nanoseconds.iter_mut().zip(&other.nanoseconds) {
+            *sum += scaled(nanoseconds, numerator, denominator);
+        }
     }
 
     /// When a layer began; a clock is read only where somebody traces.

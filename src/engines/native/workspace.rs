@@ -5,7 +5,7 @@ use crate::engines::Precision;
 use crate::engines::config::Architecture;
 use crate::kernels::attention::attention_scratch_len;
 use crate::sys::Team;
-use crate::tensor::{Arena, ArenaStatistics, BufferPool, OutOfMemory, PoolStatistics};
+use crate::tensor::{Arena, ArenaStatistics, BufferPool, OutOfMemory};
 
 /// Texts' attention is dealt to the threads in at most so many groups.
 pub(super) const MOST_GROUPS: usize = 64;
@@ -82,11 +82,6 @@ impl Workspace {
         }
     }
 
-    /// Where its numbers come from.
-    pub(super) fn pool(&self) -> &BufferPool<f32> {
-        self.numbers.pool()
-    }
-
     /// Tokens of the batch.
     pub(super) fn tokens(&self) -> usize {
         self.lengths.iter().sum()
@@ -112,10 +107,5 @@ impl Workspace {
     /// How the arena was used so far.
     pub(super) const fn statistics(&self) -> ArenaStatistics {
         self.numbers.statistics()
-    }
-
-    /// How the pool behind the arena was used so far.
-    pub(super) fn pool_statistics(&self) -> PoolStatistics {
-        self.numbers.pool().statistics()
     }
 }

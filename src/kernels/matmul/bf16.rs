@@ -16,6 +16,7 @@ use crate::sys::Team;
 use crate::tensor::AlignedBuffer;
 
 use super::Layout;
+use super::ahead::Ahead;
 use super::split::rows_per_task;
 
 /// Vectors of a tile's row.
@@ -29,6 +30,9 @@ const BLOCK_WORDS: usize = 512;
 
 /// A line more than a block, so that the rows of a tile fall into different cache sets.
 const ROW_WORDS: usize = BLOCK_WORDS + 16;
+
+/// Tiles that one panel of weights serves before the next: their rows stay in the second-level cache.
+const MOST_TILES: usize = 4;
 
 /// Multiply-adds from which a second thread pays (waking one takes tens of microseconds).
 const PARALLEL_WORK: usize = 8 << 20;
@@ -236,7 +240,7 @@ struct Block<'a> {
     b: &'a PackedBf16,
     bias: Option<&'a [f32]>,
     c: &'a mut [f32],
-    rows: &'a mut Rows,
+    rows: &'a mut [Rows; MOST_TILES],
 }
 
 impl SimdOp for Block<'_> {
@@ -260,41 +264,68 @@ impl DotBf16Op for Block<'_> {
 struct Rows([[u32; ROW_WORDS]; MAX_ROWS]);
 
 thread_local! {
-    /// Each thread's copy of the rows of a tile: constant in size, so that the kernels allocate nothing.
-    static ROWS: RefCell<Rows> = const { RefCell::new(Rows([[0; ROW_WORDS]; MAX_ROWS])) };
+    /// Each thread's copy of the rows of some tiles: constant in size, so that the kernels allocate nothing.
+    static ROWS: RefCell<[Rows; MOST_TILES]> =
+        const { RefCell::new([const { Rows([[0; ROW_WORDS]; MAX_ROWS]) }; MOST_TILES]) };
 }
 
 impl Block<'_> {
     #[inline(always)]
     fn multiply<S: Simd, M: Method<S>>(self, simd: S, method: M) {
-        let Self { a, b, bias, c, rows: copy } = self;
+        let Self { a, b, bias, c, rows: copies } = self;
         let (k, n, width) = (b.k, b.n, VECTORS * S::LANES);
         let m = c.len() / n.max(1);
         let tiles = m.div_ceil(M::tile_rows(S::TIER)).max(1);
+        // Tiles of like height: a last one of two rows would run at a fraction of the speed.
+        let top = |tile: usize| tile * m / tiles;
         // Blocks of like depth, in pairs, and at least one, so that an empty depth still writes C.
-        let pairs = k.div_ceil(2);
+        let (pairs, panels) = (k.div_ceil(2), n.div_ceil(width));
         let blocks = pairs.div_ceil(BLOCK_WORDS / M::WORDS).max(1);
         let block = pairs.div_ceil(blocks).max(1);
         for from in (0..pairs.max(1)).step_by(block) {
             let depths = 2 * from..k.min(2 * (from + block));
-            for tile in 0..tiles {
-                // Tiles of like height: a last one of two rows would run at a fraction of the speed.
-                let top = tile * m / tiles;
-                let height = (tile + 1) * m / tiles - top;
-                for (row, to) in (top..top + height).zip(&mut copy.0) {
-                    M::fill(&a[row * k..][depths.clone()], to);
+            let depth = depths.len().div_ceil(2);
+            for first in (0..tiles).step_by(MOST_TILES) {
+                let some = first..tiles.min(first + MOST_TILES);
+                for (tile, copy) in some.clone().zip(copies.iter_mut()) {
+                    for (row, to) in (top(tile)..top(tile + 1)).zip(&mut copy.0) {
+                        M::fill(&a[row * k..][depths.clone()], to);
+                    }
                 }
-                for panel in 0..n.div_ceil(width) {
+                for panel in 0..panels {
                     let column = panel * width;
-                    let c = &mut c[top * n + column..];
-                    let place = Place { c, stride: n, width: width.min(n - column), first: from == 0 };
-                    let b = b.panel(panel, from, depths.len().div_ceil(2));
-                    let bias = bias.map(|bias| &bias[column..][..place.width]);
-                    tiles_of(simd, method, height, copy, b, bias, place);
+                    // Where the panel of the next turn lies, in rows of pairs from this one.
+                    let next = if panel + 1 < panels {
+                        pairs.cast_signed()
+                    } else if some.end < tiles {
+                        -(panel * pairs).cast_signed()
+                    } else if from + depth < pairs {
+                        depth.cast_signed() - (panel * pairs).cast_signed()
+                    } else {
+                        0
+                    };
+                    let values = b.panel(panel, from, depth);
+                    for (tile, copy) in some.clone().zip(copies.iter()) {
+                        let c = &mut c[top(tile) * n + column..];
+                        let place = Place { c, stride: n, width: width.min(n - column), first: from == 0 };
+                        let ahead = Ahead::new(next, depth, tile - first, some.len());
+                        let ahead = ahead.elements(2 * VECTORS * S::LANES);
+                        let bias = bias.map(|bias| &bias[column..][..place.width]);
+                        let height = top(tile + 1) - top(tile);
+                        tiles_of(simd, method, height, copy, Panel { values, ahead }, bias, place);
+                    }
                 }
             }
         }
     }
+}
+
+/// A block of the depth of a panel.
+#[derive(Clone, Copy)]
+struct Panel<'a> {
+    values: &'a [u16],
+    /// Elements from what is read to what is asked for, and what is added to that from pair to pair.
+    ahead: (isize, isize),
 }
 
 /// One tile's place in C.
@@ -420,7 +451,7 @@ fn tiles_of<S: Simd, M: Method<S>>(
     method: M,
     height: usize,
     a: &Rows,
-    b: &[u16],
+    b: Panel<'_>,
     bias: Option<&[f32]>,
     place: Place<'_>,
 ) {
@@ -440,7 +471,7 @@ fn tile<S: Simd, M: Method<S>, const ROWS: usize>(
     simd: S,
     method: M,
     a: &Rows,
-    b: &[u16],
+    Panel { values, ahead: (mut ahead, step) }: Panel<'_>,
     bias: Option<&[f32]>,
     place: Place<'_>,
 ) {
@@ -458,7 +489,9 @@ fn tile<S: Simd, M: Method<S>, const ROWS: usize>(
         simd.prefetch(c.get(S::LANES..).unwrap_or_default());
     }
     let mut sums = [first; ROWS];
-    for (b, pair) in b.chunks_exact(2 * VECTORS * S::LANES).zip(0..BLOCK_WORDS / M::WORDS) {
+    for (b, pair) in values.chunks_exact(2 * VECTORS * S::LANES).zip(0..BLOCK_WORDS / M::WORDS) {
+        simd.prefetch_to_second_level(b, ahead);
+        ahead = ahead.wrapping_add(step);
         method.add(simd, a, pair, b, &mut sums);
     }
     // Row by row in so many words: a loop that is not unrolled would index the sums, which then live in memory.
