@@ -397,6 +397,62 @@ mod tests {
     }
 
     #[test]
+    fn threads_with_texts_of_their_own_give_the_answers_of_one() {
+        let encoder = Encoder::pack(Arc::new(model(Preset::Tiny).unwrap()), crate::simd::Tier::best_f32());
+        let encoder = Arc::new(encoder.unwrap());
+        let text = |tokens: u32| (1000..1000 + tokens).collect::<Vec<u32>>();
+        let even: Vec<_> = (0..25).map(|i| text(20 + i % 7)).collect();
+        let many: Vec<_> = (0..70).map(|i| text(i % 60)).collect();
+        let uneven = vec![text(250), text(3), text(0), text(17)];
+        let mut single = NativeEngine::new(encoder.clone(), Team::single());
+        for threads in [2, 3] {
+            let team = Team::new(NonZeroUsize::new(threads).unwrap()).unwrap();
+            let mut engine = NativeEngine::new(encoder.clone(), team.clone());
+            for (texts, apart) in [(&even, threads), (&uneven, 0), (&many, threads), (&vec![], 0)] {
+                let right = single.embed_ids(texts, &mut Stages::new()).unwrap();
+                let mut stages = Stages::new();
+                let got = engine.embed_ids(texts, &mut stages).unwrap();
+                assert_eq!(got.values, right.values, "{} texts on {threads} threads", texts.len());
+                assert_eq!(got.tokens, right.tokens);
+                // Every share of a thread is a part of at most so many tokens.
+                let parts = right.tokens.div_ceil(threads * PART_TOKENS).max(1);
+                assert_eq!(engine.apart, apart * parts, "{} texts on {threads} threads", texts.len());
+                let names: Vec<_> = stages.seconds().map(|(name, _)| name).collect();
+                assert!(texts.is_empty() || names == ["prepare", "encode", "pool", "normalize"], "{names:?}");
+            }
+            // With room for one thread's part only, they take turns.
+            let needed = single.pool().peak_bytes / 4;
+            let mut short = NativeEngine::in_pool(encoder.clone(), team, BufferPool::limited(needed));
+            let right = single.embed_ids(&even, &mut Stages::new()).unwrap();
+            assert_eq!(short.embed_ids(&even, &mut Stages::new()).unwrap().values, right.values);
+        }
+    }
+
+    #[test]
+    fn a_trace_has_a_line_for_each_thread_with_texts_of_its_own() {
+        let encoder = Encoder::pack(Arc::new(model(Preset::Tiny).unwrap()), crate::simd::Tier::best_f32());
+        let mut engine =
+            NativeEngine::new(Arc::new(encoder.unwrap()), Team::new(NonZeroUsize::new(2).unwrap()).unwrap());
+        let texts = vec![vec![1000; 30]; 8];
+        let trace = crate::telemetry::Trace::new();
+        let mut stages = Stages::on(trace.track("batches"));
+        for _ in 0..2 {
+            engine.embed_ids(&texts, &mut stages).unwrap();
+        }
+        engine.embed_ids(&texts, &mut Stages::new()).unwrap();
+        let mut written = Vec::new();
+        trace.write(&mut written).unwrap();
+        let events: serde_json::Value = serde_json::from_slice(&written).unwrap();
+        let lines = |name: &str| -> std::collections::BTreeSet<u64> {
+            let named = events.as_array().unwrap().iter().filter(|event| event["name"] == name);
+            named.map(|event| event["tid"].as_u64().unwrap()).collect()
+        };
+        assert_eq!(lines("thread_name").len(), 3, "{events:#}");
+        let layers = lines("layer");
+        assert!(!layers.is_empty() && layers.is_subset(&[2, 3].into()), "{layers:?}");
+    }
+
+    #[test]
     fn a_batch_that_does_not_fit_the_memory_is_done_in_smaller_parts_with_the_same_answers() {
         let encoder = Encoder::pack(Arc::new(model(Preset::Tiny).unwrap()), crate::simd::Tier::best_f32());
         let encoder = Arc::new(encoder.unwrap());
