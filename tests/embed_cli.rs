@@ -465,3 +465,24 @@ fn tuning_names_a_setting_that_meets_the_limits_or_none() {
     );
     tune(&["--min-cosine", "2"]).assert().code(2);
 }
+
+#[test]
+fn too_little_address_space_for_a_model_is_an_error_and_not_an_abort() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = assert_cmd::cargo::cargo_bin!("perfkit");
+    let mut refused = 0;
+    for mebibytes in (100..=500).step_by(40) {
+        let output = std::process::Command::new("sh")
+            .args(["-c", &format!("ulimit -v {}; exec \"$0\" \"$@\"", mebibytes << 10)])
+            .arg(program)
+            .args(["embed", "--model", "builtin:minilm-l12", "--input", "-", "--output", "-"])
+            .env("XDG_CACHE_HOME", folder.path())
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(matches!(output.status.code(), Some(0 | 2)), "{mebibytes} MiB: {:?} {errors}", output.status);
+        refused += usize::from(errors.contains("there is room for") || errors.contains("no memory for"));
+    }
+    assert!(refused > 0, "500 MiB are enough, 100 are not");
+}

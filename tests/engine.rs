@@ -11,7 +11,8 @@ use std::sync::Arc;
 use perfkit::engines::agreement::cosine;
 use perfkit::engines::hub::{Hub, Quiet};
 use perfkit::engines::native::{Encoder, NativeEngine};
-use perfkit::engines::{Engine, EngineError, ModelSource, Precision, Settings, builtin};
+use perfkit::engines::peers::{Wanted, peer_engine};
+use perfkit::engines::{Engine, EngineError, ModelSource, Order, Precision, Settings, builtin};
 use perfkit::simd::Tier;
 use perfkit::sys::Rng;
 use perfkit::sys::Team;
@@ -93,6 +94,53 @@ fn every_family_gives_what_the_plain_forward_pass_gives() {
                 let ours = perfkit::engines::reference::embed(&model, &ids).unwrap();
                 let far = ours.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
                 assert!(far < 1e-9, "{family:?} {text:?}: our own reference is {far} off");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_engine_that_reads_the_weights_means_the_same_on_bert_and_names_what_it_does_not_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let candle = peer_engine("candle").unwrap();
+    for (family, activation, prefix, refused) in [
+        (Family::Bert, "gelu", "bert.", None),
+        (Family::Bert, "gelu_new", "", None),
+        (Family::Bert, "relu", "", None),
+        (Family::Bert, "silu", "", Some("SiLU")),
+        (Family::Roberta, "gelu", "roberta.", Some("RoBERTa")),
+        (Family::DistilBert, "gelu", "", Some("DistilBERT")),
+        (Family::Mpnet, "gelu", "mpnet.", Some("MPNet")),
+    ] {
+        let tiny = TinyModel::of(family, Dtype::F32, "mean_tokens", activation);
+        tiny.write(folder.path(), prefix);
+        let model = Arc::new(ModelSource::Folder(folder.path().to_owned()).load().unwrap());
+        for (precision, refused) in [(Precision::F32, refused), (Precision::Bf16, refused.or(Some("bf16")))] {
+            let wanted = Wanted {
+                model: &model,
+                precision,
+                folder: None,
+                beside: None,
+                named: None,
+                fixed: None,
+                order: Order::Sorted,
+                most: 4,
+            };
+            let refused =
+                if cfg!(feature = "engine-candle") { refused } else { Some("--features engine-candle") };
+            match (candle.open(&wanted, Team::single()), refused) {
+                (Ok(mut opened), None) => {
+                    let embeddings = opened.engine.embed(&TEXTS, &mut Stages::new()).unwrap();
+                    for (text, row) in TEXTS.iter().zip(embeddings.rows()) {
+                        let far = far(row, &tiny.embed(text));
+                        assert!(far < 1e-5, "{activation} {prefix:?} {text:?}: {far}");
+                    }
+                }
+                (Err(EngineError::Unavailable(why)), Some(words)) => assert!(why.contains(words), "{why}"),
+                (other, refused) => {
+                    let error = other.err().map(|error| error.to_string());
+                    panic!("{family:?} {activation} {precision}: {error:?}, and {refused:?} was expected");
+                }
             }
         }
     }

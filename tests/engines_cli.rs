@@ -19,26 +19,22 @@ use perfkit::simd::Tier;
 use perfkit::sys::Team;
 use serde_json::Value;
 
+mod models;
+mod program;
+
+use models::models;
+
 /// Measures one small batch; answers the exit code, the document and standard error.
 fn embed(arguments: &[&str], environment: &[(&str, &Path)]) -> (i32, Value, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let output = Command::new(assert_cmd::cargo::cargo_bin!("perfkit"))
-        .current_dir(folder.path())
-        .env("XDG_CACHE_HOME", folder.path())
-        .envs(environment.iter().copied())
-        .args(["embed", "--model", "builtin:tiny", "--batch", "2", "--sequence", "8", "--quick", "--json"])
-        .args(arguments)
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    let json = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-    (output.status.code().unwrap_or(-1), json, stderr)
+    program::run(|command| {
+        let usual =
+            ["embed", "--model", "builtin:tiny", "--batch", "2", "--sequence", "8", "--quick", "--json"];
+        command.envs(environment.iter().copied()).args(usual).args(arguments);
+    })
 }
 
 fn outcome<'a>(document: &'a Value, engine: &str) -> &'a Value {
-    let outcomes = document["outcomes"].as_array().unwrap();
-    let of = |outcome: &&Value| outcome["case"].as_str().unwrap().contains(&format!("/{engine}@"));
-    outcomes.iter().find(of).unwrap_or(&Value::Null)
+    program::outcome(document, |case| case.contains(&format!("/{engine}@")))
 }
 
 /// A shared library that has none of the functions that are looked for.
@@ -67,6 +63,20 @@ fn an_absent_engine_is_skipped_with_the_remedy_and_ours_is_measured() {
 }
 
 #[test]
+fn an_engine_that_is_a_feature_is_here_where_that_is_on_and_says_how_to_get_it_where_not() {
+    let model = Arc::new(model(Preset::Tiny).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    for (name, built) in
+        [("candle", cfg!(feature = "engine-candle")), ("rten", cfg!(feature = "engine-rten"))]
+    {
+        let wanted = wanted(&model, Precision::F32, folder.path());
+        let opened = peer_engine(name).unwrap().open(&wanted, Team::single());
+        let why = opened.err().map_or_else(String::new, |error| error.to_string());
+        assert_eq!(why.contains(&format!("--features engine-{name}")), !built, "{name}: {why}");
+    }
+}
+
+#[test]
 fn a_library_that_is_none_is_a_failure_that_names_the_function() {
     let folder = tempfile::tempdir().unwrap();
     let library = empty_library(folder.path());
@@ -88,6 +98,8 @@ fn what_cannot_be_meant_is_a_usage_error() {
         (&["--engine-file", "model.onnx"], "ENGINE=FILE"),
         (&["--engine-file", "native=model.onnx"], "onnxruntime"),
         (&["--engine-file", "openvino:int7=model.xml"], "int8"),
+        (&["--engine-file", "candle=model.onnx"], "onnxruntime"),
+        (&["--engine-library", "rten=librten.so"], "openvino"),
         (&["--engine-library", "libonnxruntime.so"], "ENGINE=FILE"),
     ] {
         let (code, _, errors) = embed(arguments, &[]);
@@ -121,38 +133,6 @@ fn wanted<'a>(model: &'a Arc<Model>, precision: Precision, folder: &'a Path) -> 
         order: Order::AsItComes,
         most: 4,
     }
-}
-
-/// Every family, activation, pooling and cut.
-fn models() -> Vec<(String, Model)> {
-    let tiny = || model(Preset::Tiny).unwrap();
-    let mut models = Vec::new();
-    for (family, padding, types, buckets) in [
-        (Family::Bert, 0, 2, 0),
-        (Family::Roberta, 1, 1, 0),
-        (Family::DistilBert, 0, 0, 0),
-        (Family::Mpnet, 1, 0, 32),
-    ] {
-        let mut model = tiny();
-        let shape = &mut model.architecture;
-        (shape.family, shape.padding, shape.types, shape.relative_buckets) =
-            (family, padding, types, buckets);
-        model.slug = format!("{family:?}");
-        models.push((model.slug.clone(), model));
-    }
-    for activation in [Activation::GeluTanh, Activation::Relu, Activation::Silu] {
-        let mut model = tiny();
-        model.architecture.activation = activation;
-        models.push((format!("{activation:?}"), model));
-    }
-    for pooling in [Pooling::Cls, Pooling::Max, Pooling::MeanSqrt] {
-        let mut model = tiny();
-        (model.pooling, model.normalization) = (pooling, Normalization::None);
-        models.push((format!("{pooling:?}"), model));
-    }
-    let cut = std::num::NonZeroUsize::new(32).unwrap();
-    models.push(("cut".to_owned(), tiny().truncated(cut).unwrap()));
-    models
 }
 
 const TEXTS: [&str; 6] =

@@ -8,6 +8,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+mod program;
+
 const INSTALLED: &str = "matmul/gemm-f32/openblas-as-installed@peer/16x24x8/t1";
 const REMEDIED: &str = "matmul/gemm-f32/openblas-coretype-skylakex@peer/16x24x8/t1";
 
@@ -24,34 +26,15 @@ fn library(folder: &Path, defect: Option<&str>) -> PathBuf {
 
 /// Measures one small product beside a library; answers the exit code, the document and standard error.
 fn bench(library: &Path, arguments: &[&str]) -> (i32, Value, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let output = Command::new(assert_cmd::cargo::cargo_bin!("perfkit"))
-        .current_dir(folder.path())
-        .env("PERFKIT_OPENBLAS_LIBRARY", library)
-        .env("OPENBLAS_CORETYPE", "FROM_OUTSIDE")
-        .args([
-            "bench",
-            "matmul/gemm-f32",
-            "matmul/gemm-bf16bf16f32",
-            "--shape",
-            "16x24x8",
-            "--threads",
-            "1",
-            "--time",
-            "0.01",
-            "--json",
-        ])
-        .args(arguments)
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    let json = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-    (output.status.code().unwrap_or(-1), json, stderr)
+    program::run(|command| {
+        command.env("PERFKIT_OPENBLAS_LIBRARY", library).env("OPENBLAS_CORETYPE", "FROM_OUTSIDE");
+        command.args(["bench", "matmul/gemm-f32", "matmul/gemm-bf16bf16f32", "--shape", "16x24x8"]);
+        command.args(["--threads", "1", "--time", "0.01", "--json"]).args(arguments);
+    })
 }
 
 fn outcome<'a>(document: &'a Value, case: &str) -> &'a Value {
-    let outcomes = document["outcomes"].as_array().unwrap();
-    outcomes.iter().find(|outcome| outcome["case"] == case).unwrap_or(&Value::Null)
+    program::outcome(document, |found| found == case)
 }
 
 /// Ours that were measured, the plain loop included.

@@ -7,7 +7,8 @@ use super::{Benchmark, Card, Extensiveness, Implementation, PrepareError, Resour
 use crate::document::{Case, Cost, Machine, Shape};
 use crate::kernels::matmul::{self, Bf16Method, Layout, PackedMatrix};
 use crate::kernels::mol::{
-    EVERY_PAIR, Extents, Fused, Network, Precision, Side, Staged, TEMPERATURE, plain_scores, reference_scores,
+    EVERY_PAIR, Extents, Fused, Network, Precision, Sample, Side, Staged, TEMPERATURE, plain_scores,
+    reference_scores,
 };
 use crate::kernels::similarity::{self, Best, F32, Hit, Measure, plain_top};
 use crate::simd::{Tier, bf16_to_f32, f32_to_bf16};
@@ -194,47 +195,32 @@ impl Sizes {
 /// A model with its queries and items, random.
 struct Model {
     sizes: Sizes,
-    weights: [AlignedBuffer<f32>; 4],
-    queries: [AlignedBuffer<f32>; 2],
-    items: [AlignedBuffer<f32>; 2],
+    sample: Sample,
 }
 
 impl Model {
     fn new(sizes: Sizes, seed: u64) -> Self {
         let Sizes { queries, items, extents } = sizes;
-        let (p, h) = (extents.logits(), extents.hidden);
         let mut seed = seed;
-        let mut scaled = |count: usize, most: f32| {
+        let sample = Sample::of(extents, [queries, items], |count, most| {
             seed = seed.wrapping_add(1);
             let mut values = inputs::floats(count, seed);
             values.iter_mut().for_each(|x| *x *= most);
             values
-        };
-        // Gates spread over several units, as a trained model's do; logits are up to twenty.
-        let weights = [scaled(p * h, 0.05), scaled(h, 0.5), scaled(h * p, 0.2), scaled(p, 0.5)];
-        let mut side = |count: usize, width: usize| {
-            let mut components = scaled(count * width, 1.0);
-            for component in components.chunks_exact_mut(extents.width) {
-                let length = component.iter().map(|x| x * x).sum::<f32>().sqrt();
-                component.iter_mut().for_each(|x| *x /= length);
-            }
-            [components, scaled(count * p, 1.5)]
-        };
-        let (queries, items) = (side(queries, extents.query_width()), side(items, extents.item_width()));
-        Self { sizes, weights, queries, items }
+        });
+        Self { sizes, sample }
     }
 
     fn network(&self) -> Network<'_> {
-        let [into_hidden, hidden_bias, out_of_hidden, bias] = &self.weights;
-        Network { into_hidden, hidden_bias, out_of_hidden, bias }
+        self.sample.network()
     }
 
     fn queries(&self) -> Side<'_> {
-        Side { components: &self.queries[0], gates: &self.queries[1] }
+        self.sample.queries()
     }
 
     fn items(&self) -> Side<'_> {
-        Side { components: &self.items[0], gates: &self.items[1] }
+        self.sample.items()
     }
 
     fn reference(&self, between: fn(f64) -> f64) -> Vec<f64> {
@@ -243,11 +229,12 @@ impl Model {
 
     /// The same with the operands of products as bfloat16 has them; the items' components after the temperature.
     fn rounded(mut self) -> Self {
-        let [into_hidden, _, out_of_hidden, _] = &mut self.weights;
-        for values in [into_hidden, out_of_hidden, &mut self.queries[0]] {
+        let Sample { weights: [into_hidden, _, out_of_hidden, _], queries: [queries, _], items: [items, _] } =
+            &mut self.sample;
+        for values in [into_hidden, out_of_hidden, queries] {
             values.iter_mut().for_each(|x| *x = to_bf16(*x));
         }
-        self.items[0].iter_mut().for_each(|x| *x = to_bf16(*x / TEMPERATURE) * TEMPERATURE);
+        items.iter_mut().for_each(|x| *x = to_bf16(*x / TEMPERATURE) * TEMPERATURE);
         self
     }
 

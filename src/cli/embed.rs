@@ -33,7 +33,7 @@ pub(super) struct Args {
     /// sentence-transformers folder, or a hub id such as org/name
     #[arg(long, value_name = "MODEL", default_value = "builtin:minilm-l6", value_parser = parse_model)]
     model: ModelSource,
-    /// Engines, or `all`: native, onnxruntime, openvino; others take turns with native, which is measured in any case
+    /// Engines, or `all`: native, onnxruntime, openvino, candle, rten; others take turns with native, which is measured in any case
     #[arg(long = "engine", value_name = "ENGINE", value_delimiter = ',', default_value = "native", value_parser = parse_engine)]
     engines: Vec<String>,
     /// A file for an engine to read in place of the one that perfkit writes: ENGINE=FILE, or ENGINE:PRECISION=FILE
@@ -177,20 +177,22 @@ fn parse_engine_file(text: &str) -> Result<EngineFile, String> {
         Some((engine, precision)) => (engine, Some(parse_precision(precision)?)),
         None => (engine, None),
     };
-    Ok(EngineFile { engine: other_engine(engine)?, precision, path: PathBuf::from(path) })
+    Ok(EngineFile {
+        engine: one_of(&PeerPlan::reading_files(), engine)?,
+        precision,
+        path: PathBuf::from(path),
+    })
 }
 
 /// `onnxruntime=libonnxruntime.so`.
 fn parse_engine_library(text: &str) -> Result<(String, PathBuf), String> {
     let (engine, path) = text.split_once('=').ok_or("ENGINE=FILE")?;
-    Ok((other_engine(engine)?, PathBuf::from(path)))
+    Ok((one_of(&PeerPlan::shared_libraries(), engine)?, PathBuf::from(path)))
 }
 
-fn other_engine(name: &str) -> Result<String, String> {
-    let known = PeerPlan::all();
+fn one_of(known: &[String], name: &str) -> Result<String, String> {
     let found = known.iter().find(|known| *known == name).cloned();
-    found
-        .ok_or_else(|| format!("there is no engine {name:?} that reads files; there is {}", known.join(", ")))
+    found.ok_or_else(|| format!("{name:?} is none of the engines that it is for: {}", known.join(", ")))
 }
 
 fn parse_sequence(text: &str) -> Result<Sequence, String> {

@@ -130,6 +130,11 @@ pub static ENGINES: &[EngineRow] = &[
         open: |model, settings, team| open_peer("openvino", &model, settings, team),
     },
     EngineRow {
+        name: "candle",
+        about: "the crates of candle, where perfkit was built with them",
+        open: |model, settings, team| open_peer("candle", &model, settings, team),
+    },
+    EngineRow {
         name: "rten",
         about: "the crate rten, where perfkit was built with it",
         open: |model, settings, team| open_peer("rten", &model, settings, team),

@@ -1,12 +1,15 @@
 //! The engines people use, beside ours: which there are, which file each reads, and how one is opened.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::padded::{Order, PaddedEngine};
 use super::{EngineError, Model, Precision, onnx};
-use crate::foreign::{self, Identity, NetworkError, NetworkRequest, Opened};
+use crate::foreign::{self, BertRequest, Identity, NetworkError, NetworkRequest, Opened};
 use crate::sys::Team;
+
+mod bert;
 
 /// An engine of others.
 #[derive(Debug)]
@@ -15,13 +18,34 @@ pub struct PeerEngine {
     pub name: &'static str,
     /// One sentence.
     pub about: &'static str,
-    /// What to do where it is absent.
-    pub install: &'static str,
+    /// Where it comes from.
+    home: Home,
     /// Whether it has something to gain from knowing a batch's shape before.
     pub fixes_shapes: bool,
-    /// The file for a model in a precision.
-    file: fn(&Wanted<'_>) -> Result<NetworkFile, EngineError>,
-    open: fn(&NetworkRequest) -> Result<Opened, NetworkError>,
+    reads: Reads,
+}
+
+/// Where an engine comes from.
+#[derive(Debug, Clone, Copy)]
+enum Home {
+    /// A wheel with this library in it.
+    Wheel(&'static str),
+    /// A feature of ours, and whether this build has it.
+    Feature(&'static str, bool),
+}
+
+/// What an engine makes of a model.
+#[derive(Debug, Clone, Copy)]
+enum Reads {
+    /// It runs the network of a file.
+    Network {
+        /// The file for a model in a precision.
+        file: fn(&Wanted<'_>) -> Result<NetworkFile, EngineError>,
+        open: fn(&NetworkRequest) -> Result<Opened, NetworkError>,
+    },
+    /// It has the layers in code and reads the model's weights. The variable of its environment says how many threads it
+    /// takes.
+    Weights { open: fn(&BertRequest) -> Result<Opened, NetworkError>, threads: &'static str },
 }
 
 /// Every engine of others.
@@ -29,28 +53,30 @@ pub static PEER_ENGINES: &[PeerEngine] = &[
     PeerEngine {
         name: "onnxruntime",
         about: "ONNX Runtime on an ONNX file that perfkit writes",
-        install: "pip install onnxruntime, for the python3 on PATH, or name libonnxruntime.so with --engine-library \
-                  onnxruntime=FILE",
+        home: Home::Wheel("libonnxruntime.so"),
         fixes_shapes: false,
-        file: onnx_file,
-        open: foreign::onnxruntime::open,
+        reads: Reads::Network { file: onnx_file, open: foreign::onnxruntime::open },
     },
     PeerEngine {
         name: "openvino",
         about: "OpenVINO on an ONNX file that perfkit writes, or on its own format",
-        install: "pip install openvino, for the python3 on PATH, or name libopenvino_c.so with --engine-library \
-                  openvino=FILE",
+        home: Home::Wheel("libopenvino_c.so"),
         fixes_shapes: true,
-        file: openvino_file,
-        open: foreign::openvino::open,
+        reads: Reads::Network { file: openvino_file, open: foreign::openvino::open },
+    },
+    PeerEngine {
+        name: "candle",
+        about: "the BERT of candle-transformers on the model's own safetensors",
+        home: Home::Feature("engine-candle", foreign::candle::BUILT),
+        fixes_shapes: false,
+        reads: Reads::Weights { open: foreign::candle::open, threads: "RAYON_NUM_THREADS" },
     },
     PeerEngine {
         name: "rten",
         about: "the crate rten on an ONNX file that perfkit writes",
-        install: "build perfkit with --features engine-rten",
+        home: Home::Feature("engine-rten", foreign::rten::BUILT),
         fixes_shapes: false,
-        file: onnx_file,
-        open: foreign::rten::open,
+        reads: Reads::Network { file: onnx_file, open: foreign::rten::open },
     },
 ];
 
@@ -107,21 +133,64 @@ impl PeerEngine {
     /// [`EngineError::Unavailable`] where the library is absent or does not compute so, with what to do; everything else
     /// is a fault.
     pub fn open(&self, wanted: &Wanted<'_>, team: Team) -> Result<ReadyPeer, EngineError> {
-        let file = (self.file)(wanted)?;
-        let request = NetworkRequest {
-            file: file.path,
-            precision: file.precision,
-            threads: team.threads().get(),
-            fixed: wanted.fixed,
+        if let Home::Feature(_, false) = self.home {
+            let why = format!("this perfkit was built without it; {}", self.install());
+            return Err(EngineError::Unavailable(why));
+        }
+        let threads = team.threads().get();
+        let (opened, origin) = match self.reads {
+            Reads::Network { file, open } => {
+                let NetworkFile { path, origin, precision } = file(wanted)?;
+                let request = NetworkRequest { file: path, precision, threads, fixed: wanted.fixed };
+                (open(&request), origin)
+            }
+            Reads::Weights { open, .. } => {
+                (open(&bert::request(self.name, wanted)?), "the model's safetensors".to_owned())
+            }
         };
-        let Opened { network, identity, settings } = (self.open)(&request).map_err(|error| match error {
-            NetworkError::Absent(absent) => EngineError::Unavailable(format!("{absent}; {}", self.install)),
+        let Opened { network, identity, settings } = opened.map_err(|error| match error {
+            NetworkError::Absent(absent) => EngineError::Unavailable(format!("{absent}; {}", self.install())),
             NetworkError::Unsupported(why) => EngineError::Unavailable(why),
             NetworkError::Broken(why) => EngineError::Input(format!("{}: {why}", self.name)),
         })?;
         let way = (wanted.order, wanted.most);
         let engine = PaddedEngine::new(self.name, wanted.model.clone(), team, network, way);
-        Ok(ReadyPeer { engine, identity, settings: format!("{}, {settings}", file.origin) })
+        Ok(ReadyPeer { engine, identity, settings: format!("{origin}, {settings}") })
+    }
+
+    /// Whether it runs the network of a file, which may be the user's.
+    #[must_use]
+    pub const fn reads_files(&self) -> bool {
+        matches!(self.reads, Reads::Network { .. })
+    }
+
+    /// Whether it is a shared library, found at run time.
+    #[must_use]
+    pub const fn is_shared_library(&self) -> bool {
+        matches!(self.home, Home::Wheel(_))
+    }
+
+    /// What to do where it is absent.
+    #[must_use]
+    pub fn install(&self) -> String {
+        let Self { name, .. } = self;
+        match self.home {
+            Home::Wheel(library) => format!(
+                "pip install {name}, for the python3 on PATH, or name {library} with --engine-library {name}=FILE"
+            ),
+            Home::Feature(feature, _) => format!("build perfkit with --features {feature}"),
+        }
+    }
+
+    /// The environment that a process of its own needs for it to take so many threads.
+    #[must_use]
+    pub fn environment(&self, threads: NonZeroUsize) -> Vec<(String, Option<String>)> {
+        match self.reads {
+            Reads::Network { .. } => Vec::new(),
+            Reads::Weights { threads: variable, .. } => {
+                vec![(variable.to_owned(), Some(threads.to_string()))]
+            }
+        }
     }
 }
 

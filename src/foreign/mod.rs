@@ -7,6 +7,11 @@
 
 mod blis;
 mod c_library;
+#[cfg(feature = "engine-candle")]
+pub mod candle;
+#[cfg(not(feature = "engine-candle"))]
+#[path = "not_built.rs"]
+pub mod candle;
 mod cblas;
 #[cfg(feature = "peer-faer")]
 mod faer;
@@ -34,7 +39,9 @@ mod search;
 mod simsimd;
 
 pub use library::{Absent, OpenError, Unsupported};
-pub use network::{Network, NetworkError, NetworkRequest, Opened, TokenBatch, Vectors};
+pub use network::{
+    BertActivation, BertRequest, Network, NetworkError, NetworkRequest, Opened, TokenBatch, Vectors,
+};
 
 /// The extents of a matrix product: `C[m, n] = A[m, k] B[k, n]`, every matrix in rows without gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

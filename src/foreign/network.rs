@@ -61,6 +61,44 @@ pub struct NetworkRequest {
     pub fixed: Option<[usize; 2]>,
 }
 
+/// How a BERT is to be run whose layers the library has in code: all that it needs of a model's own files.
+#[derive(Debug, Clone)]
+pub struct BertRequest {
+    /// The model's safetensors.
+    pub weights: Vec<PathBuf>,
+    /// The arithmetic, `f32`, `bf16`, `f16` or `int8`.
+    pub precision: &'static str,
+    /// Rows of the word embedding table.
+    pub vocabulary: usize,
+    /// Rows of the position table.
+    pub positions: usize,
+    /// Rows of the token-type table.
+    pub types: usize,
+    /// Width of a token's vector.
+    pub hidden: usize,
+    /// Encoder layers.
+    pub layers: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Width inside the feed-forward part.
+    pub intermediate: usize,
+    /// Between the two feed-forward products.
+    pub activation: BertActivation,
+    /// Added to the variance in every layer normalisation.
+    pub epsilon: f64,
+}
+
+/// What may stand between the two feed-forward products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BertActivation {
+    /// GELU by the error function.
+    GeluErf,
+    /// GELU by its tanh approximation.
+    GeluTanh,
+    /// `max(x, 0)`.
+    Relu,
+}
+
 /// Why there is no network.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {

@@ -10,6 +10,9 @@ use super::network::{
     Network, NetworkError, NetworkRequest, Opened, Role, TokenBatch, Vectors, embedding_output, roles,
 };
 
+/// Whether it is part of this build.
+pub const BUILT: bool = true;
+
 /// The version that `Cargo.lock` names.
 pub(super) const VERSION: &str = "0.27.0";
 

@@ -100,6 +100,16 @@ impl<T: Plain> AlignedBuffer<T> {
     /// well a buffer on ordinary pages fits into it is drawn anew in every process.
     const LARGE: usize = 1 << 20;
 
+    /// Bytes of address space that a buffer of `size` bytes takes: a large one is placed on a huge page's boundary.
+    #[must_use]
+    pub const fn address_space(size: usize) -> usize {
+        if size < Self::LARGE {
+            size
+        } else {
+            size.div_ceil(Self::HUGE).saturating_add(1).saturating_mul(Self::HUGE)
+        }
+    }
+
     /// A buffer of `len` zeroes. Large buffers ask for huge pages; their pages are touched on first write.
     ///
     /// # Panics

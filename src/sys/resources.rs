@@ -141,6 +141,12 @@ pub fn memory_room_bytes() -> Option<u64> {
     room(&read)
 }
 
+/// Bytes of address space that a limit of it (`ulimit -v`) leaves this process; `None` without a limit.
+#[must_use]
+pub fn address_room_bytes() -> Option<u64> {
+    address_space(&|path: &str| std::fs::read_to_string(path).ok())
+}
+
 fn room(read: &dyn Fn(&str) -> Option<String>) -> Option<u64> {
     let available = read("/proc/meminfo").and_then(|text| {
         let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;

@@ -1,170 +1,172 @@
 #!/usr/bin/env python3
-"""perfkit's native engine beside ONNX Runtime and OpenVINO on a real model: f32, bf16 and int8, as their users run them.
+"""perfkit's native engine beside ONNX Runtime, OpenVINO, candle and rten on a real model, at the shapes of the goals.
 
-    cargo build --release
-    benches/peers/embed/run.py --model .models/all-MiniLM-L6-v2
+    cargo build --release --features engine-candle,engine-rten
+    benches/peers/embed/run.py
 
-Everything goes into a virtual environment below this folder (or --venv). What is not to be had is named, and ends the
-script before anything is measured. int8 is made as users make it: for ONNX Runtime by its `quantize_dynamic` (signed bytes,
-a scale an output), for OpenVINO by NNCF's post-training quantisation with lines of the corpus that ships. Both start from the
-ONNX file that perfkit writes. Then `perfkit embed --engine all` runs at the shapes of the goals, and one table is printed.
+Everything goes below target/peers/embed: a virtual environment (or --venv), the int8 files that `quantise.py` makes, one JSON
+document a measurement, and the table. What is not to be had is named, and ends the script before anything is measured.
+Nothing else should run meanwhile. A measurement takes a quarter of a minute to a minute; --resume keeps those that are there.
 """
 
 import argparse
 import glob
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
 import venv
 
+import rows
+import table
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.join(HERE, "../../..")
-CORPUS = os.path.join(ROOT, "corpus", "mixed.txt")
-SHAPES = ["32x64", "1x16", "256xmixed", "32x256"]
-PRECISIONS = ["f32", "bf16", "int8"]
-# As many lines as NNCF's own default takes, spread over the corpus.
-CALIBRATION = 300
-# By precision and engine, at least so many times as fast: the goals.
-GOALS = {
-    ("32x64", "f32"): {"openvino": 1.15, "onnxruntime": 1.25, "candle": 3.5},
-    ("32x64", "bf16"): {"openvino": 1.2},
-    ("32x64", "int8"): {"openvino": 1.3, "onnxruntime": 2.4},
-    ("1x16", None): {"": 1.3},
-    ("256xmixed", None): {"openvino": 3.0, "openvino-sorted": 1.2},
-}
-
-
-def run(command, **more):
-    print("+", " ".join(map(str, command)), file=sys.stderr)
-    return subprocess.run(command, check=True, text=True, **more)
+OWN = os.path.join(ROOT, "target/peers/embed")
 
 
 def install(folder):
+    """The environment's python3, with every package of requirements.txt in it."""
     python = os.path.join(folder, "bin", "python3")
     if not os.path.exists(python):
         venv.create(folder, with_pip=True)
-    run([python, "-m", "pip", "install", "--quiet", "-r", os.path.join(HERE, "requirements.txt")])
-    missing = [
-        name
-        for name in ["numpy", "onnx", "onnxruntime", "openvino", "nncf", "tokenizers"]
-        if subprocess.run([python, "-c", f"import {name}"], capture_output=True).returncode != 0
-    ]
-    if missing:
-        sys.exit(f"absent: {', '.join(missing)}; requirements.txt names them, and pip did not bring them")
+    with open(os.path.join(HERE, "requirements.txt"), encoding="utf-8") as file:
+        wanted = file.read().split()
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    if subprocess.run([*pip, *wanted]).returncode != 0:
+        absent = [name for name in wanted if subprocess.run([*pip, name], capture_output=True).returncode != 0]
+        sys.exit(f"pip does not bring: {', '.join(absent) or 'these together'}; requirements.txt names them")
     return python
 
 
-def lines():
-    with open(CORPUS, encoding="utf-8") as file:
-        every = [line.rstrip("\n") for line in file if line.strip()]
-    return every[:: max(1, len(every) // CALIBRATION)][:CALIBRATION]
+class Measuring:
+    """Runs the program and keeps what it says."""
+
+    def __init__(self, options, environment, files):
+        self.options, self.environment, self.files = options, environment, files
+
+    def document(self, name, arguments):
+        """The document of `perfkit embed`, kept under a name; none where it gave none."""
+        path = os.path.join(self.options.results, f"{name}.json")
+        if not (self.options.resume and os.path.exists(path)):
+            model = ["--model", os.path.abspath(self.options.model)]
+            command = [*shlex.split(self.options.under), self.options.perfkit, "embed", *model, "--json", *arguments]
+            print("+", shlex.join(command), file=sys.stderr)
+            answer = subprocess.run(command, env=self.environment, stdout=subprocess.PIPE, text=True)
+            if not answer.stdout:
+                print(f"{name}: no answer (exit code {answer.returncode})", file=sys.stderr)
+                return None
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(answer.stdout)
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+
+    def contest(self, contest, corpus):
+        """By engine: ours in turns with it."""
+        shape = ["--precision", contest.precision, "--batch", str(contest.batch), "--sequence", str(contest.tokens)]
+        documents = {}
+        for engine in (one for one in rows.ENGINES[contest.precision] if one not in self.options.without):
+            arguments = ["--threads", "1", "--corpus", corpus, "--engine", engine, *shape]
+            for name, path in self.files.items():
+                arguments += ["--engine-file", f"{name}:int8={path}"]
+            documents[engine] = self.document(f"{contest.name}-{engine}", arguments + self.options.length)
+        return documents
+
+    def alone(self, name, precision, threads, shape, corpus=None):
+        """Ours without others."""
+        batch, tokens = shape
+        arguments = ["--precision", precision, "--batch", str(batch), "--sequence", str(tokens), "--quick"]
+        arguments += ["--threads", str(threads)] + (["--corpus", corpus] if corpus else [])
+        return self.document(name, arguments)
 
 
-def quantise(model, onnx_path, folder):
-    """In the environment's python: both int8 files, made once."""
-    import nncf
-    import numpy
-    import openvino
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-    from tokenizers import Tokenizer
-
-    dynamic, static = os.path.join(folder, "dynamic-int8.onnx"), os.path.join(folder, "nncf-int8.xml")
-    if not os.path.exists(dynamic):
-        quantize_dynamic(onnx_path, dynamic, per_channel=True, weight_type=QuantType.QInt8)
-    if not os.path.exists(static):
-        tokenizer = Tokenizer.from_file(os.path.join(model, "tokenizer.json"))
-        tokenizer.no_padding()
-        tokenizer.enable_truncation(256)
-
-        def inputs(text):
-            ids = numpy.array([tokenizer.encode(text).ids], numpy.int64)
-            return {"input_ids": ids, "attention_mask": numpy.ones_like(ids)}
-
-        network = openvino.Core().read_model(onnx_path)
-        data = nncf.Dataset(lines(), inputs)
-        options = {"model_type": nncf.ModelType.TRANSFORMER, "subset_size": CALIBRATION}
-        openvino.save_model(nncf.quantize(network, data, **options), static, compress_to_fp16=False)
-    print(json.dumps({"onnxruntime": dynamic, "openvino": static}))
+def written_network(measuring):
+    """The path of the ONNX file that perfkit writes for an engine."""
+    arguments = ["--engine", "onnxruntime", "--batch", "1", "--sequence", "16", "--quick", "--json"]
+    model = ["--model", os.path.abspath(measuring.options.model)]
+    subprocess.run(
+        [measuring.options.perfkit, "embed", *model, *arguments], env=measuring.environment, stdout=subprocess.DEVNULL
+    )
+    written = glob.glob(os.path.join(measuring.environment["XDG_CACHE_HOME"], "perfkit/packed/*-f32.onnx"))
+    if not written:
+        sys.exit("perfkit wrote no ONNX file")
+    return written[0]
 
 
-def embed(perfkit, model, environment, arguments):
-    command = [perfkit, "embed", "--model", model, "--json", "--threads", "1", *arguments]
-    answer = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
-    if not answer.stdout:
-        sys.exit("perfkit embed failed")
-    return json.loads(answer.stdout)
+def corpus_lines(folder):
+    """A file of some lines of the corpus, spread over it."""
+    with open(os.path.join(ROOT, "corpus/mixed.txt"), encoding="utf-8") as file:
+        every = [line for line in file if line.strip()]
+    path = os.path.join(folder, f"lines-{rows.LINES}.txt")
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(every[:: len(every) // rows.LINES][: rows.LINES])
+    return path
 
 
-def goal(shape, precision, engine):
-    wanted = {**GOALS.get((shape, None), {}), **GOALS.get((shape, precision), {})}
-    return wanted.get(engine, wanted.get(engine.split("-")[0], wanted.get("")) if "-sorted" not in engine else None)
+def base_memory(measuring):
+    """The largest resident size of a process that loads no model, in bytes."""
+    process = subprocess.Popen([measuring.options.perfkit, "detect"], stdout=subprocess.DEVNULL)
+    return os.wait4(process.pid, 0)[2].ru_maxrss * 1024
 
 
-def table(documents):
-    columns = "| shape | precision | engine | version | native | it | native is N times as fast | goal | least cosine | cold start | peak memory |"
-    print(columns)
-    print("|" + " --- |" * (columns.count("|") - 1))
-    for document in documents:
-        measured = {row["case"]: row for row in document["outcomes"] if row["outcome"] == "measured"}
-        for row in document.get("engines", []):
-            peer, native = measured[row["case"]], measured[row["native"]]
-            benchmark, engine, shape, _ = row["case"].rsplit("/", 3)
-            engine, precision = engine.split("@")[0], benchmark.rsplit("-", 1)[1]
-            ratio, wanted = row["ratio"], goal(shape, precision, engine)
-            cells = [shape, precision, engine, peer["peer"]["version"]]
-            cells += [f"{1e3 * one['derived']['median_seconds']:.3g} ms" for one in (native, peer)]
-            cells += [f"{ratio['value']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})", f"{wanted}" if wanted else ""]
-            cells += [f"{peer['facts'].get('cosine_minimum', float('nan')):.5f}"]
-            for fact, of in (("cold_start_seconds", lambda one: one["facts"].get("cold_start_seconds")), ("memory", lambda one: one.get("peak_rss_bytes"))):
-                both = [of(peer), of(native)]
-                shown = [("?" if x is None else f"{1e3 * x:.0f} ms" if fact != "memory" else f"{x / 2**20:.0f} MiB") for x in both]
-                cells.append(f"{shown[0]} (native {shown[1]})")
-            print("| " + " | ".join(cells) + " |")
-        for row in document["outcomes"]:
-            if row["outcome"] != "measured":
-                print(f"{row['outcome']}: {row['case']}: {row['why']}", file=sys.stderr)
-
-
-def main():
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--perfkit", default=os.path.join(ROOT, "target/release/perfkit"))
     parser.add_argument("--model", default=os.path.join(ROOT, ".models/all-MiniLM-L6-v2"))
-    parser.add_argument("--venv", default=os.path.join(HERE, "venv"))
-    parser.add_argument("--files", default=os.path.join(HERE, "files"), help="where the quantised files are kept")
-    parser.add_argument("--precision", action="append", choices=PRECISIONS)
-    parser.add_argument("--shape", action="append", help="BATCHxTOKENS or BATCHxmixed, any number of times")
-    parser.add_argument("--engine", default="all")
-    parser.add_argument("--quantise", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--venv", default=os.path.join(OWN, "venv"))
+    parser.add_argument("--files", default=os.path.join(OWN, "files"), help="where the quantised files are kept")
+    parser.add_argument("--results", default=os.path.join(OWN, "results"), help="where the documents and the table go")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="a contest by name, such as 1x16-int8, "
+                        "or threads, alone; any number of times")
+    parser.add_argument("--without", action="append", default=[], metavar="ENGINE", help="leave an engine out on purpose")
+    parser.add_argument("--under", default="", help="a command to put in front of every measurement, such as taskset -c 1")
+    parser.add_argument("--resume", action="store_true", help="measure only what has no document yet")
+    parser.add_argument("--quick", dest="length", action="store_const", const=["--quick"], default=[], help="shorter samples")
     options = parser.parse_args()
-    if options.quantise:
-        return quantise(*options.quantise)
-    perfkit, model = os.path.abspath(options.perfkit), os.path.abspath(options.model)
-    for path, remedy in ((perfkit, "cargo build --release"), (model, "scripts/fetch-test-model")):
+    for path, remedy in ((options.perfkit, "cargo build --release"), (options.model, "scripts/fetch-test-model")):
         if not os.path.exists(path):
             sys.exit(f"there is no {path}: {remedy}")
+    options.perfkit = os.path.abspath(options.perfkit)
+    return options
+
+
+def main():
+    options = arguments()
     python = install(os.path.abspath(options.venv))
-    os.makedirs(options.files, exist_ok=True)
-    environment = dict(os.environ)
-    environment["PATH"] = os.path.dirname(python) + os.pathsep + environment["PATH"]
     files = os.path.abspath(options.files)
-    with tempfile.TemporaryDirectory() as cache:
-        embed(perfkit, model, {**environment, "XDG_CACHE_HOME": cache}, ["--engine", "onnxruntime", "--batch", "1", "--sequence", "16", "--quick"])
-        written = glob.glob(os.path.join(cache, "perfkit", "packed", "*-f32.onnx"))
-        if not written:
-            sys.exit("perfkit wrote no ONNX file")
-        made = run([python, os.path.abspath(__file__), "--quantise", model, written[0], files], stdout=subprocess.PIPE).stdout
-    quantised = json.loads(made.strip().splitlines()[-1])
-    documents = []
-    for precision in options.precision or PRECISIONS:
-        for shape in options.shape or SHAPES:
-            batch, tokens = shape.split("x")
-            arguments = ["--engine", options.engine, "--precision", precision, "--batch", batch, "--sequence", tokens]
-            for engine, path in quantised.items():
-                arguments += ["--engine-file", f"{engine}:int8={path}"]
-            documents.append(embed(perfkit, model, environment, arguments))
-    table(documents)
+    for folder in (files, options.results):
+        os.makedirs(folder, exist_ok=True)
+    with tempfile.TemporaryDirectory() as own:
+        environment = dict(os.environ, XDG_CACHE_HOME=own)
+        environment["PATH"] = os.path.dirname(python) + os.pathsep + environment["PATH"]
+        quantised = {"onnxruntime": "dynamic-int8.onnx", "openvino": "nncf-int8.xml", "rten": "dynamic-int8.onnx"}
+        quantised = {engine: os.path.join(files, name) for engine, name in quantised.items()}
+        measuring = Measuring(options, environment, quantised)
+        if not all(map(os.path.exists, quantised.values())):
+            quantise = os.path.join(HERE, "quantise.py")
+            model = os.path.abspath(options.model)
+            subprocess.run([python, quantise, model, written_network(measuring), files], check=True)
+        wanted = lambda name: not options.only or name in options.only
+        corpus = corpus_lines(own)
+        contests = [(one, measuring.contest(one, corpus)) for one in rows.CONTESTS if wanted(one.name)]
+        alternating, whole, starts = {}, {}, []
+        if wanted("threads"):
+            for precision in rows.THREADS[0]:
+                alternating[precision] = [
+                    tuple(measuring.alone(f"{turn}-t{n}-{precision}", precision, n, (32, 64), corpus) for n in (1, 2))
+                    for turn in range(rows.ALTERNATIONS)
+                ]
+        if wanted("alone"):
+            whole = {p: measuring.alone(f"corpus-{p}", p, 1, (1, 16)) for p in rows.COSINES}
+            turns = range(rows.ALTERNATIONS)
+            starts = [measuring.alone(f"{turn}-start", "f32", 1, (1, 16), corpus) for turn in turns]
+        base = base_memory(measuring) if wanted("alone") else None
+    text = table.markdown(contests, alternating, whole, starts, base)
+    with open(os.path.join(options.results, "table.md"), "w", encoding="utf-8") as file:
+        file.write(text)
+    print(text, end="")
 
 
 if __name__ == "__main__":

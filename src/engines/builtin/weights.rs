@@ -18,7 +18,9 @@ const SEED: u64 = 0x7065_7266_6B69_7401;
 impl Tensors for Generated {
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<AlignedBuffer<f32>, EngineError> {
         let (low, high) = range(name, shape.last().copied().unwrap_or(1));
-        let mut values = AlignedBuffer::zeroed(shape.iter().product());
+        let len = shape.iter().product::<usize>();
+        let none = EngineError::Memory { bytes: len.saturating_mul(size_of::<f32>()) };
+        let mut values = AlignedBuffer::try_zeroed(len).ok_or(none)?;
         fill(&mut values, seed(name), low, high);
         Ok(values)
     }

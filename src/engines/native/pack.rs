@@ -13,7 +13,7 @@ use crate::engines::names::{EMBEDDING_NORM, POSITIONS, RELATIVE, TYPES, WORDS};
 use crate::engines::{EngineError, Precision, relative};
 use crate::kernels::grouped::Smoothing;
 use crate::simd::Tier;
-use crate::sys::resources::memory_room_bytes;
+use crate::sys::resources::{address_room_bytes, memory_room_bytes};
 use crate::tensor::AlignedBuffer;
 
 /// Packs the model's weights for a precision on one of its tiers, or takes them from `cache` where they were kept there
@@ -25,7 +25,6 @@ pub(super) fn encoder(
     cache: Option<&Path>,
 ) -> Result<Encoder, EngineError> {
     let shape = &model.architecture;
-    check_room(shape, precision, memory_room_bytes())?;
     let tensors = &*model.tensors;
     let words = tensors.table(WORDS, shape.vocabulary, shape.hidden)?;
     let mut positions = tensors.tensor(POSITIONS, &[shape.positions, shape.hidden])?;
@@ -42,6 +41,8 @@ pub(super) fn encoder(
             relative::table(&weights, shape.heads, shape.longest_text())
         }
     };
+    // Behind the tables, which take room of their own where no file holds them.
+    check_room(shape, precision, Room::now())?;
     let reader = Reader { model: &model, precision, tier };
     let embedding_norm = reader.norm(EMBEDDING_NORM)?;
     let stored = cache.and_then(|folder| Stored::at(folder, &model, precision, tier));
@@ -58,22 +59,48 @@ pub(super) fn encoder(
     Ok(Encoder { precision, tier, words, positions, relative, embedding_norm, layers, model })
 }
 
-/// Whether the packed layers have room: to fill memory that is not there ends the process without a word.
-#[expect(clippy::cast_precision_loss, reason = "an estimate that is compared, not shown to the byte")]
-fn check_room(shape: &Architecture, precision: Precision, room: Option<u64>) -> Result<(), EngineError> {
-    let matrices = (4 * shape.hidden + 2 * shape.intermediate) as f64 * shape.hidden as f64;
-    // While a matrix is packed it is there in single precision as well.
-    let needed = shape.layers as f64 * matrices * precision.weight_bytes()
-        + 4.0 * (shape.intermediate.max(3 * shape.hidden) * shape.hidden) as f64;
-    match room {
-        Some(room) if needed > room as f64 => Err(EngineError::Unavailable(format!(
-            "the packed weights take {:.0} MiB in {precision}, and there is room for {:.0} MiB; allow more memory, or use a \
-             precision of fewer bits or a smaller model",
-            needed / 1_048_576.0,
-            room as f64 / 1_048_576.0
-        ))),
-        Some(_) | None => Ok(()),
+/// What is left for the layers, as far as that is told.
+#[derive(Debug, Clone, Copy, Default)]
+struct Room {
+    memory: Option<u64>,
+    address_space: Option<u64>,
+}
+
+impl Room {
+    fn now() -> Self {
+        Self { memory: memory_room_bytes(), address_space: address_room_bytes() }
     }
+}
+
+/// Whether the packed layers have room: to fill memory that is not there ends the process without a word. A limit of the
+/// address space counts also what a buffer leaves out to begin where it should.
+fn check_room(shape: &Architecture, precision: Precision, room: Room) -> Result<(), EngineError> {
+    let (width, wide) = (shape.hidden, shape.intermediate);
+    let matrices = [3 * width * width, width * width, wide * width, width * wide];
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate that is compared, not shown to the byte"
+    )]
+    let packed = matrices.map(|numbers| (numbers as f64 * precision.weight_bytes()) as usize);
+    // While a matrix is packed it is there in single precision as well, what is put together twice.
+    let beside = 4 * (wide.max(3 * width) * width);
+    let memory = shape.layers * packed.iter().sum::<usize>() + beside;
+    let mapped = AlignedBuffer::<f32>::address_space;
+    let addresses = shape.layers * packed.map(mapped).iter().sum::<usize>() + 2 * mapped(beside);
+    for (needed, room, of) in
+        [(memory, room.memory, ""), (addresses, room.address_space, " of address space")]
+    {
+        let Some(room) = room.filter(|room| needed as u64 > *room) else { continue };
+        return Err(EngineError::Unavailable(format!(
+            "the packed weights take {} MiB{of} in {precision}, and there is room for {} MiB; allow more memory, or use a \
+             precision of fewer bits or a smaller model",
+            needed >> 20,
+            room >> 20
+        )));
+    }
+    Ok(())
 }
 
 /// Reads and packs tensors by name.
@@ -175,12 +202,20 @@ mod tests {
     fn weights_without_room_are_refused_with_the_remedy() {
         // 85 million weights in twelve layers.
         let shape = Preset::BertBase.architecture();
-        for (precision, fits) in [(Precision::F32, 360), (Precision::F16, 190), (Precision::Int8, 100)] {
-            let room = |mebibytes: u64| check_room(&shape, precision, Some(mebibytes << 20));
-            assert!(room(fits).is_ok(), "{precision}");
-            let error = room(fits / 2).unwrap_err().to_string();
-            assert!(error.contains("MiB") && error.contains("fewer bits"), "{error}");
+        for (precision, fits, mapped) in
+            [(Precision::F32, 360, 520), (Precision::F16, 190, 350), (Precision::Int8, 100, 230)]
+        {
+            let memory = |mebibytes: u64| {
+                check_room(&shape, precision, Room { memory: Some(mebibytes << 20), address_space: None })
+            };
+            let addresses = |mebibytes: u64| {
+                check_room(&shape, precision, Room { memory: None, address_space: Some(mebibytes << 20) })
+            };
+            assert!(memory(fits).is_ok() && addresses(mapped).is_ok(), "{precision}");
+            for error in [memory(fits / 2), addresses(fits)].map(|room| room.unwrap_err().to_string()) {
+                assert!(error.contains("MiB") && error.contains("fewer bits"), "{error}");
+            }
         }
-        assert!(check_room(&shape, Precision::F32, None).is_ok());
+        assert!(check_room(&shape, Precision::F32, Room::default()).is_ok());
     }
 }

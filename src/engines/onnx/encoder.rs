@@ -89,7 +89,9 @@ impl Builder<'_> {
         let table = self.graph.weight(POSITIONS, &[shape.positions, shape.hidden]);
         if shape.first_position() == 0 {
             let (start, tokens) = (self.graph.integers(&[0]), self.token_count());
-            return self.node("Slice", &[&table, &start, &tokens], &[]);
+            // Without its axes some engines (rten) take a slice to be of all.
+            let axis = self.graph.integers(&[0]);
+            return self.node("Slice", &[&table, &start, &tokens, &axis], &[]);
         }
         let padding = i64::try_from(shape.padding).unwrap_or(i64::MAX);
         let padding = self.graph.integer(padding);

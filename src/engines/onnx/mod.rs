@@ -17,7 +17,7 @@ use super::{EngineError, Model};
 pub(super) use encoder::padding_id;
 
 /// Grows whenever the graph changes: files of before are not taken for those of now.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What the weights of matrix products are stored in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! The written file, read back field by field.
 
 use std::collections::HashMap;
-use std::num::NonZeroUsize;
 
 use super::graph::{Beside, Type};
 use super::protobuf::tests::{Value, fields};
@@ -10,6 +9,10 @@ use crate::engines::builtin::{Preset, model};
 use crate::engines::config::{Activation, Family};
 use crate::engines::names::WORDS;
 use crate::engines::{Normalization, Pooling};
+
+#[path = "../../../tests/models/mod.rs"]
+mod models;
+use models::models;
 
 /// One node: its operator, inputs and outputs.
 struct Node {
@@ -108,36 +111,6 @@ fn written(model: &Model, weights: Weights) -> Read {
     let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(names, ["model.onnx"], "nothing is left beside the file");
     read(&std::fs::read(path).unwrap())
-}
-
-/// Every shape of model that a configuration can ask for.
-fn models() -> Vec<(String, Model)> {
-    let tiny = || model(Preset::Tiny).unwrap();
-    let mut models = Vec::new();
-    for family in [Family::Bert, Family::Roberta, Family::DistilBert, Family::Mpnet] {
-        let mut model = tiny();
-        model.architecture.family = family;
-        (model.architecture.padding, model.architecture.types) = match family {
-            Family::Bert => (0, 2),
-            Family::Roberta => (1, 1),
-            Family::DistilBert => (0, 0),
-            Family::Mpnet => (1, 0),
-        };
-        model.architecture.relative_buckets = if family == Family::Mpnet { 32 } else { 0 };
-        models.push((format!("{family:?}"), model));
-    }
-    for activation in [Activation::GeluTanh, Activation::Relu, Activation::Silu] {
-        let mut model = tiny();
-        model.architecture.activation = activation;
-        models.push((format!("{activation:?}"), model));
-    }
-    for pooling in [Pooling::Cls, Pooling::Max, Pooling::MeanSqrt] {
-        let mut model = tiny();
-        (model.pooling, model.normalization) = (pooling, Normalization::None);
-        models.push((format!("{pooling:?}"), model));
-    }
-    models.push(("d32".to_owned(), tiny().truncated(NonZeroUsize::new(32).unwrap()).unwrap()));
-    models
 }
 
 #[test]

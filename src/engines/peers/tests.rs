@@ -61,7 +61,7 @@ fn every_engine_is_named_once_and_says_how_to_get_it() {
     let names: Vec<&str> = PEER_ENGINES.iter().map(|engine| engine.name).collect();
     for engine in PEER_ENGINES {
         assert_eq!(names.iter().filter(|name| **name == engine.name).count(), 1);
-        assert!(engine.name.chars().all(|c| c.is_ascii_lowercase()) && !engine.install.is_empty());
+        assert!(engine.name.chars().all(|c| c.is_ascii_lowercase()) && !engine.install().is_empty());
         assert!(crate::engines::ENGINES.iter().any(|row| row.name == engine.name), "{}", engine.name);
         assert!(std::ptr::eq(peer_engine(engine.name).unwrap(), engine));
     }

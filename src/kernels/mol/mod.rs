@@ -12,10 +12,12 @@
 
 mod fused;
 mod reference;
+mod sample;
 mod staged;
 
 pub use fused::Fused;
 pub use reference::{plain_scores, reference_scores};
+pub use sample::Sample;
 pub use staged::{EVERY_PAIR, Precision, Staged};
 
 /// What the dot products are divided by.

@@ -5,50 +5,31 @@ use crate::kernels::matmul::Bf16Method;
 use crate::kernels::similarity::{Best, Hit, NO_ROW, best_by_sorting};
 use crate::simd::Tier;
 use crate::sys::Rng;
+use crate::tensor::AlignedBuffer;
 
-/// A model, its queries and its items.
+/// A model of some extents.
 struct Model {
     extents: Extents,
-    weights: [Vec<f32>; 4],
-    queries: [Vec<f32>; 2],
-    items: [Vec<f32>; 2],
+    sample: Sample,
 }
 
 impl Model {
     fn new(extents: Extents, queries: usize, items: usize) -> Self {
         let mut rng = Rng::new(7);
-        let mut floats = |count: usize, most: f32| -> Vec<f32> {
-            (0..count).map(|_| rng.uniform_f32(-most, most)).collect()
-        };
-        let (p, h) = (extents.logits(), extents.hidden);
-        let weights = [floats(p * h, 0.05), floats(h, 0.5), floats(h * p, 0.2), floats(p, 0.5)];
-        let mut side = |count: usize, width: usize| {
-            let mut components = floats(count * width, 1.0);
-            for component in components.chunks_exact_mut(extents.width) {
-                let norm = component.iter().map(|x| x * x).sum::<f32>().sqrt();
-                component.iter_mut().for_each(|x| *x /= norm);
-            }
-            [components, floats(count * p, 1.5)]
-        };
-        let (queries, items) = (side(queries, extents.query_width()), side(items, extents.item_width()));
-        Self { extents, weights, queries, items }
-    }
-
-    fn network(&self) -> Network<'_> {
-        let [into_hidden, hidden_bias, out_of_hidden, bias] = &self.weights;
-        Network { into_hidden, hidden_bias, out_of_hidden, bias }
-    }
-
-    fn queries(&self) -> Side<'_> {
-        Side { components: &self.queries[0], gates: &self.queries[1] }
-    }
-
-    fn items(&self) -> Side<'_> {
-        Side { components: &self.items[0], gates: &self.items[1] }
+        let sample = Sample::of(extents, [queries, items], |count, most| {
+            AlignedBuffer::from_fn(count, |_| rng.uniform_f32(-most, most))
+        });
+        Self { extents, sample }
     }
 
     fn reference(&self) -> Vec<f64> {
-        reference_scores(self.extents, &self.network(), self.queries(), self.items(), |x| x)
+        reference_scores(
+            self.extents,
+            &self.sample.network(),
+            self.sample.queries(),
+            self.sample.items(),
+            |x| x,
+        )
     }
 }
 
@@ -78,23 +59,38 @@ fn every_form_equals_its_reference_on_every_tier() {
         let (p, h) = (model.extents.logits(), model.extents.hidden);
         let mut got = vec![f32::NAN; want.len()];
         let mut scratch = vec![f32::NAN; 2 * p + h];
-        plain_scores(model.extents, &model.network(), model.queries(), model.items(), &mut scratch, &mut got);
+        plain_scores(
+            model.extents,
+            &model.sample.network(),
+            model.sample.queries(),
+            model.sample.items(),
+            &mut scratch,
+            &mut got,
+        );
         assert!(worst(&got, &want) < 2e-4, "plain {:?}", model.extents);
         for tier in Tier::available() {
             got.fill(f32::NAN);
-            let mut fused = Fused::new(tier, model.extents, &model.network(), model.items()).unwrap();
-            fused.scores(model.queries(), &mut got);
+            let mut fused =
+                Fused::new(tier, model.extents, &model.sample.network(), model.sample.items()).unwrap();
+            fused.scores(model.sample.queries(), &mut got);
             assert!(worst(&got, &want) < 2e-4, "fused {tier} {:?}: {}", model.extents, worst(&got, &want));
             let bf16 = [Bf16Method::Pairs, Bf16Method::Widened].map(|method| (Precision::Bf16(method), 0.5));
             for (precision, most) in [(Precision::Single, 2e-4)].into_iter().chain(bf16) {
                 for pairs in [EVERY_PAIR, 1, 20] {
-                    let sizes = [want.len() / model.items().count(model.extents.item_width(), p), pairs];
-                    let staged =
-                        Staged::new(tier, precision, model.extents, &model.network(), model.items(), sizes);
+                    let sizes =
+                        [want.len() / model.sample.items().count(model.extents.item_width(), p), pairs];
+                    let staged = Staged::new(
+                        tier,
+                        precision,
+                        model.extents,
+                        &model.sample.network(),
+                        model.sample.items(),
+                        sizes,
+                    );
                     // A tier without the pairs' instruction.
                     let Ok(mut staged) = staged else { continue };
                     got.fill(f32::NAN);
-                    staged.scores(model.queries(), &mut got).unwrap();
+                    staged.scores(model.sample.queries(), &mut got).unwrap();
                     let worst = worst(&got, &want);
                     assert!(worst < most, "{precision:?} {pairs} {tier} {:?}: {worst}", model.extents);
                 }
@@ -107,12 +103,13 @@ fn every_form_equals_its_reference_on_every_tier() {
 fn the_best_items_are_those_of_the_sorted_scores() {
     for model in models() {
         for tier in Tier::available() {
-            let mut fused = Fused::new(tier, model.extents, &model.network(), model.items()).unwrap();
-            let queries = model.queries().count(model.extents.query_width(), model.extents.logits());
+            let mut fused =
+                Fused::new(tier, model.extents, &model.sample.network(), model.sample.items()).unwrap();
+            let queries = model.sample.queries().count(model.extents.query_width(), model.extents.logits());
             let mut scores = vec![0.0; model.reference().len()];
-            fused.scores(model.queries(), &mut scores);
+            fused.scores(model.sample.queries(), &mut scores);
             let mut best = vec![Hit::default(); queries * 40];
-            fused.top(model.queries(), &mut best);
+            fused.top(model.sample.queries(), &mut best);
             for (best, scores) in best.chunks(40).zip(scores.chunks(scores.len() / queries)) {
                 let mut want = best_by_sorting(scores, 40, Best::Largest);
                 want.resize(40, Hit { row: NO_ROW, score: 0.0 });
@@ -128,12 +125,12 @@ fn what_is_not_a_number_stays_in_its_pair() {
     for poison in [f32::NAN, f32::INFINITY] {
         let mut model = Model::new(extents, 2, 40);
         let want = model.reference();
-        model.items[0][33 * 8] = poison;
+        model.sample.items[0][33 * 8] = poison;
         for tier in Tier::available() {
             let mut got = vec![0.0; 80];
-            Fused::new(tier, extents, &model.network(), model.items())
+            Fused::new(tier, extents, &model.sample.network(), model.sample.items())
                 .unwrap()
-                .scores(model.queries(), &mut got);
+                .scores(model.sample.queries(), &mut got);
             for (pair, (&got, want)) in got.iter().zip(&want).enumerate() {
                 let right = if pair % 40 == 33 { !got.is_finite() } else { worst(&[got], &[*want]) < 2e-4 };
                 assert!(right, "{tier} {pair}: {got} for {want}");
@@ -147,12 +144,17 @@ fn scores_of_large_gates_are_right() {
     let extents = Extents { query_components: 2, item_components: 4, width: 8, hidden: 16 };
     let mut model = Model::new(extents, 2, 40);
     // Hidden units and gates far beyond where the logistic function is flat.
-    model.weights[1].iter_mut().enumerate().for_each(|(i, x)| *x = if i % 2 == 0 { 300.0 } else { -300.0 });
-    model.queries[1].iter_mut().for_each(|x| *x *= 100.0);
+    model.sample.weights[1]
+        .iter_mut()
+        .enumerate()
+        .for_each(|(i, x)| *x = if i % 2 == 0 { 300.0 } else { -300.0 });
+    model.sample.queries[1].iter_mut().for_each(|x| *x *= 100.0);
     let want = model.reference();
     for tier in Tier::available() {
         let mut got = vec![0.0; 80];
-        Fused::new(tier, extents, &model.network(), model.items()).unwrap().scores(model.queries(), &mut got);
+        Fused::new(tier, extents, &model.sample.network(), model.sample.items())
+            .unwrap()
+            .scores(model.sample.queries(), &mut got);
         assert!(worst(&got, &want) < 5e-3, "{tier}: {}", worst(&got, &want));
     }
 }

@@ -1,5 +1,6 @@
 //! The embedding engines people use, beside ours.
 
+use super::pipeline::model_and_precision;
 use super::{Cell, Table, Tone, number_column, words_column};
 use crate::analysis::engines::{EngineRatio, engine_ratios};
 use crate::document::{Case, Document, Measurement};
@@ -17,6 +18,7 @@ pub(super) fn ratios(facts: &Facts<'_>) -> Option<Table> {
         .collect();
     let columns = vec![
         words_column("Model", 12),
+        words_column("Precision", 0),
         words_column("Engine", 0),
         words_column("Version", 2),
         number_column("Shape", 0),
@@ -55,8 +57,10 @@ fn row(found: &EngineRatio, m: &Measurement) -> Vec<Cell> {
     };
     // Positions that were computed and hold no token.
     let padding = fact("computed_tokens").zip(m.tokens).map(|(all, real)| (all - real as f64) / all.max(1.0));
+    let [model, precision] = model_and_precision(case);
     vec![
-        Cell::text(case.benchmark.trim_start_matches("embed/")),
+        model,
+        precision,
         Cell::text(&case.implementation),
         m.peer.as_ref().map_or_else(Cell::none, |peer| Cell::text(&peer.version)),
         Cell::number(case.shape.count(0) as f64, case.shape.to_string()),
@@ -79,8 +83,10 @@ pub(super) fn settings(cases: &[&Measurement]) -> Option<Table> {
         .iter()
         .filter_map(|m| Some((m, m.peer.as_ref()?)))
         .map(|(m, peer)| {
+            let [model, precision] = model_and_precision(&m.case);
             vec![
-                Cell::text(m.case.benchmark.trim_start_matches("embed/")),
+                model,
+                precision,
                 Cell::text(&m.case.implementation),
                 Cell::number(m.case.shape.count(0) as f64, m.case.shape.to_string()),
                 peer.settings.as_ref().map_or_else(Cell::none, Cell::text),
@@ -89,6 +95,7 @@ pub(super) fn settings(cases: &[&Measurement]) -> Option<Table> {
         .collect();
     let columns = vec![
         words_column("Model", 12),
+        words_column("Precision", 0),
         words_column("Engine", 0),
         number_column("Shape", 0),
         words_column("File, settings, and how texts are batched", 0),

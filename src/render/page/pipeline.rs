@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Block, Cell, Note, Section, Table, Tone, number_column, words_column};
-use crate::document::Measurement;
+use crate::document::{Case, Measurement};
 use crate::render::facts::{Facts, texts_per_second, tokens_per_second};
 use crate::render::figure::{self, STAGES};
 use crate::render::words;
@@ -52,10 +52,20 @@ pub(super) fn pipeline(facts: &Facts<'_>) -> Option<Section> {
     })
 }
 
+/// The model of a case, and the precision, which stays where there is no room for the model: only it tells apart the cases
+/// of one command.
+pub(super) fn model_and_precision(case: &Case) -> [Cell; 2] {
+    let (id, precision) = (case.benchmark.trim_start_matches("embed/"), case.dtype());
+    let model = id.strip_suffix(precision).map_or(id, |model| model.trim_end_matches('-'));
+    [Cell::text(model), Cell::text(precision)]
+}
+
 fn name(measurement: &Measurement) -> Vec<Cell> {
     let case = &measurement.case;
+    let [model, precision] = model_and_precision(case);
     vec![
-        Cell::text(case.benchmark.trim_start_matches("embed/")),
+        model,
+        precision,
         Cell::text(words::way(case)),
         Cell::number(case.shape.count(0) as f64, case.shape.to_string()),
         Cell::number(case.threads.get() as f64, case.threads.to_string()),
@@ -65,6 +75,7 @@ fn name(measurement: &Measurement) -> Vec<Cell> {
 fn name_columns() -> Vec<super::Column> {
     vec![
         words_column("Model", 12),
+        words_column("Precision", 0),
         words_column("Engine", 11),
         number_column("Shape", 0),
         number_column("Threads", 0),
@@ -301,8 +312,10 @@ fn agreements(cases: &[&Measurement]) -> Option<Table> {
         .filter_map(|m| Some((m, *m.facts.get("cosine_minimum")?, *m.facts.get("cosine_mean")?)))
         .filter(|(m, ..)| seen.insert((m.case.benchmark.clone(), words::way(&m.case))))
         .map(|(m, minimum, mean)| {
+            let [model, precision] = model_and_precision(&m.case);
             vec![
-                Cell::text(m.case.benchmark.trim_start_matches("embed/")),
+                model,
+                precision,
                 Cell::text(words::way(&m.case)),
                 Cell::number(minimum, format!("{minimum:.5}")),
                 Cell::number(mean, format!("{mean:.5}")),
@@ -312,6 +325,7 @@ fn agreements(cases: &[&Measurement]) -> Option<Table> {
         .collect();
     let columns = vec![
         words_column("Model", 12),
+        words_column("Precision", 0),
         words_column("Engine", 11),
         number_column("Least cosine", 0),
         number_column("Mean cosine", 0),
@@ -338,6 +352,7 @@ fn recalls(cases: &[&Measurement]) -> Option<Table> {
         first.flat_map(|m| OUTPUTS.iter().filter_map(|output| recall(m, output))).collect();
     let mut columns = vec![
         words_column("Model", 12),
+        words_column("Precision", 0),
         words_column("Engine", 11),
         words_column("Output", 0),
         number_column("Bytes a vector", 0),
@@ -363,8 +378,10 @@ fn recalls(cases: &[&Measurement]) -> Option<Table> {
 fn recall(m: &Measurement, output: &str) -> Option<Vec<Cell>> {
     let fact = |name: &str| m.facts.get(&format!("output_{output}_{name}")).copied();
     let bytes = fact("vector_bytes")?;
+    let [model, precision] = model_and_precision(&m.case);
     let mut row = vec![
-        Cell::text(m.case.benchmark.trim_start_matches("embed/")),
+        model,
+        precision,
         Cell::text(words::way(&m.case)),
         Cell::text(output),
         Cell::number(bytes, format!("{bytes:.0}")),

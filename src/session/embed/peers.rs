@@ -55,7 +55,24 @@ impl PeerPlan {
     /// Every engine that this build knows.
     #[must_use]
     pub fn all() -> Vec<String> {
-        PEER_ENGINES.iter().map(|engine| engine.name.to_owned()).collect()
+        Self::named(|_| true)
+    }
+
+    /// Those that may be told which file to read.
+    #[must_use]
+    pub fn reading_files() -> Vec<String> {
+        Self::named(PeerEngine::reads_files)
+    }
+
+    /// Those that may be told which shared library they are.
+    #[must_use]
+    pub fn shared_libraries() -> Vec<String> {
+        Self::named(PeerEngine::is_shared_library)
+    }
+
+    fn named(wanted: fn(&PeerEngine) -> bool) -> Vec<String> {
+        let engines = PEER_ENGINES.iter().filter(|engine| wanted(engine));
+        engines.map(|engine| engine.name.to_owned()).collect()
     }
 
     /// The file that the user named: the one for the precision before the one for all.
@@ -174,12 +191,14 @@ pub(super) fn find(session: &Session<'_>, native: &Case, program: &Path) -> (Vec
     let plan = session.plan;
     for engine in plan.peers.engines.iter().filter_map(|name| peer_engine(name)) {
         let mut environment = plan.peers.environment(engine.name);
+        environment.extend(engine.environment(native.threads));
         let case = peer_case(engine, PeerWay::AsInstalled, native);
         match ask(program, &session.task(&case), &environment) {
             Ok(Answer::Here(described)) => {
                 // Found once, it is not searched for again in every process.
                 if let Some(path) = &described.path {
-                    environment = vec![library_variable(engine.name, &path.display().to_string())];
+                    environment.retain(|(name, _)| *name != library_variable(engine.name, "").0);
+                    environment.push(library_variable(engine.name, &path.display().to_string()));
                 }
                 found.push(Found { engine, described: *described, environment });
             }
