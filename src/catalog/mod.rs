@@ -34,6 +34,7 @@ mod softmax;
 
 pub use embed::{EmbedBenchmark, PeerFiles, PeerIdentity, PeerWay};
 pub use matmul::gemm_crossover;
+pub use mol::{ScoreForm, Scorer, ScorerSizes};
 
 /// A family of benchmarks.
 pub struct Family {

@@ -44,7 +44,8 @@ pub use store::{
 
 pub use trace::{Trace, TraceArm, TraceBlock, read_trace};
 pub use tuning::{
-    EmbedSettings, MemoryLine, MemoryPoint, Tuning, TuningCandidate, TuningChoice, TuningLimits,
+    DotBeside, EmbedSettings, FormMemory, MemoryLine, MemoryPoint, MolCandidate, MolChoice, MolSettings,
+    MolTuning, Tuning, TuningAdvice, TuningCandidate, TuningChoice, TuningLimits,
 };
 
 /// Part of a case's name.

@@ -27,7 +27,7 @@ pub use latency::latency;
 pub use palette::{Ink, Marker};
 pub use roofline::{roofline, roofline_at, thread_counts};
 pub use topology::topology;
-pub use tuning::tuning;
+pub use tuning::{quality, tuning};
 
 /// A picture.
 #[derive(Debug, Clone, PartialEq)]

@@ -19,6 +19,7 @@ mod side_by_side;
 mod summary;
 mod trial;
 mod tuning;
+mod tuning_mol;
 
 use super::facts::Facts;
 use super::figure::Figure;
@@ -272,7 +273,10 @@ pub fn selftest_section(document: &Selftest) -> Section {
 /// A search over settings.
 #[must_use]
 pub fn tuning_section(document: &Tuning) -> Section {
-    tuning::tuning(document)
+    match &document.mol {
+        Some(mol) => tuning_mol::tuning(document, mol),
+        None => tuning::tuning(document),
+    }
 }
 
 /// The section about a machine.
