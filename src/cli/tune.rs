@@ -1,5 +1,6 @@
 //! `perfkit tune`: settings searched by measuring.
 
+mod matmul;
 mod mol;
 
 use std::num::NonZeroUsize;
@@ -33,6 +34,7 @@ pub(super) struct Args {
 enum What {
     Embed(Box<EmbedArgs>),
     Mol(Box<mol::MolArgs>),
+    Matmul(matmul::MatmulArgs),
 }
 
 /// Batch, threads, precision and order of texts for the most texts in a second within limits
@@ -116,6 +118,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
     match &args.what {
         What::Embed(args) => run_embed(args, context),
         What::Mol(args) => mol::run(args, context),
+        What::Matmul(args) => matmul::run(args, context),
     }
 }
 

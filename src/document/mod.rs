@@ -44,8 +44,9 @@ pub use store::{
 
 pub use trace::{Trace, TraceArm, TraceBlock, read_trace};
 pub use tuning::{
-    DotBeside, EmbedSettings, FormMemory, MemoryLine, MemoryPoint, MolCandidate, MolChoice, MolSettings,
-    MolTuning, Tuning, TuningAdvice, TuningCandidate, TuningChoice, TuningLimits,
+    DotBeside, EmbedSettings, FormMemory, MatmulSize, MatmulTuning, MemoryLine, MemoryPoint, MolCandidate,
+    MolChoice, MolSettings, MolTuning, RowsCrossover, Tuning, TuningAdvice, TuningCandidate, TuningChoice,
+    TuningLimits,
 };
 
 /// Part of a case's name.

@@ -3,8 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod matmul;
 mod mol;
 
+pub use matmul::{MatmulSize, MatmulTuning, RowsCrossover};
 pub use mol::{DotBeside, FormMemory, MolCandidate, MolChoice, MolSettings, MolTuning, TuningAdvice};
 
 /// A search over settings.
@@ -14,7 +16,7 @@ pub struct Tuning {
     pub schema: String,
     /// `perfkit 0.1.0`.
     pub tool: String,
-    /// What was searched: `embed` or `mol`; documents without it are of `embed`.
+    /// What was searched: `embed`, `mol` or `matmul`; documents without it are of `embed`.
     #[serde(default = "embed")]
     pub what: String,
     /// The model's name in case texts.
@@ -40,6 +42,9 @@ pub struct Tuning {
     /// The configurations of a mixture of logits, where those were searched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mol: Option<MolTuning>,
+    /// The strategies of matrix products, where those were searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matmul: Option<MatmulTuning>,
 }
 
 fn embed() -> String {

@@ -5,8 +5,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+pub mod matmul;
+mod matmul_profile;
 pub mod mol;
 mod quality;
+
+pub use matmul_profile::use_profile;
 
 use super::embed::{EmbedPlan, WorkerTask, ask, load, packed_folder, read_corpus};
 use super::{Observer, Stop};

@@ -5,6 +5,7 @@
 //! the margin. Everything is a function of the rounds: a recorded race is decided as a live one.
 
 mod front;
+mod matmul;
 mod memory;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use super::sequential::{Decider, State};
 use crate::stats;
 
 pub use front::{Goods, front};
+pub use matmul::{pays_from, raised};
 pub use memory::fit_memory;
 
 /// The difference in time that matters.

@@ -15,6 +15,7 @@ mod latency;
 mod palette;
 mod roofline;
 mod scene;
+mod strategies;
 mod topology;
 mod tuning;
 
@@ -26,6 +27,7 @@ pub use compared::comparison;
 pub use latency::latency;
 pub use palette::{Ink, Marker};
 pub use roofline::{roofline, roofline_at, thread_counts};
+pub use strategies::strategies;
 pub use topology::topology;
 pub use tuning::{quality, tuning};
 

@@ -19,6 +19,9 @@ struct Place {
 /// Throughput over latency; empty where nothing was measured.
 #[must_use]
 pub fn tuning(tuning: &Tuning) -> Figure {
+    if let Some(matmul) = &tuning.matmul {
+        return super::strategies(matmul);
+    }
     let (unit, places) = match &tuning.mol {
         Some(mol) => ("queries", mol_places(mol)),
         None => ("texts", embed_places(tuning)),

@@ -19,6 +19,7 @@ mod side_by_side;
 mod summary;
 mod trial;
 mod tuning;
+mod tuning_matmul;
 mod tuning_mol;
 
 use super::facts::Facts;
@@ -273,9 +274,10 @@ pub fn selftest_section(document: &Selftest) -> Section {
 /// A search over settings.
 #[must_use]
 pub fn tuning_section(document: &Tuning) -> Section {
-    match &document.mol {
-        Some(mol) => tuning_mol::tuning(document, mol),
-        None => tuning::tuning(document),
+    match (&document.mol, &document.matmul) {
+        (Some(mol), _) => tuning_mol::tuning(document, mol),
+        (None, Some(matmul)) => tuning_matmul::tuning(document, matmul),
+        (None, None) => tuning::tuning(document),
     }
 }
 
