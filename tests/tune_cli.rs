@@ -108,3 +108,51 @@ fn limits_that_none_meets_are_inconclusive_and_wrong_input_is_refused() {
         assert!(stdout.is_empty() && stderr.contains(word), "{more:?}: {stderr}");
     }
 }
+
+#[test]
+fn strategies_of_products_are_printed_and_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let sizes = ["matmul", "--sizes", "16,8,33", "--threads", "2", "--dry-run"];
+    let (code, stdout, stderr) = tune(&sizes, folder.path());
+    assert_eq!(code, 0, "{stderr}");
+    for word in ["8x8x8", "33x33x33", "packed before", "of direct", "threads", "not kept"] {
+        assert!(stdout.contains(word), "{word}: {stdout}");
+    }
+    let (code, stdout, stderr) = tune(&[&sizes[..], &["--json"]].concat(), folder.path());
+    assert_eq!(code, 0, "{stderr}");
+    let tuning: Tuning = serde_json::from_str(&stdout).unwrap();
+    let found = tuning.matmul.unwrap();
+    assert_eq!(found.sizes.iter().map(|row| row.size).collect::<Vec<_>>(), [8, 16, 33]);
+    assert!(!folder.path().join("perfkit").join("matmul").exists(), "a dry run keeps nothing");
+    for arguments in [["matmul", "--sizes", "0"], ["matmul", "--sizes", "9000"], ["matmul", "--threads", "0"]]
+    {
+        assert_eq!(tune(&arguments, folder.path()).0, 2, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_report_has_a_dashboard_with_what_was_searched() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, stdout, stderr) = small(&["--json"], folder.path());
+    assert_eq!(code, 0, "{stderr}");
+    std::fs::write(folder.path().join("mol.json"), stdout).unwrap();
+    let perfkit = |arguments: &[&str]| {
+        Command::cargo_bin("perfkit").unwrap().args(arguments).current_dir(folder.path()).output().unwrap()
+    };
+    let cases = ["mol/score-f32", "--quick", "--time", "0.01", "--out", "results.json"];
+    let measured = perfkit(&[&["bench"], &cases[..]].concat());
+    assert_eq!(measured.status.code(), Some(0), "{}", String::from_utf8_lossy(&measured.stderr));
+    let written =
+        perfkit(&["report", "--from", "results.json", "--tuning", "mol.json", "--html", "report.html"]);
+    assert_eq!(written.status.code(), Some(0), "{}", String::from_utf8_lossy(&written.stderr));
+    let page = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
+    for title in ["Dashboard", "Memory of each form", "Throughput over latency", "Operations by part"] {
+        assert!(page.contains(title), "{title}");
+    }
+    // What was not measured names the command that measures it.
+    assert!(page.contains("tune mol --vectors"));
+    let wrong =
+        perfkit(&["report", "--from", "results.json", "--tuning", "results.json", "--html", "x.html"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("perfkit.tuning/1"));
+}

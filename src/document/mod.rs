@@ -38,8 +38,8 @@ pub use results::{
 };
 pub use selftest::{AaCase, AaTrials, DialTrials, Selftest, SuiteTrials, Timer};
 pub use store::{
-    ReadError, read_baseline, read_document, read_samples, schema_of, to_compressed_json, to_json,
-    to_json_line, write_atomically,
+    ReadError, read_baseline, read_document, read_samples, read_tuning, schema_of, to_compressed_json,
+    to_json, to_json_line, write_atomically,
 };
 
 pub use trace::{Trace, TraceArm, TraceBlock, read_trace};

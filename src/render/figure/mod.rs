@@ -8,6 +8,7 @@ mod analytic;
 mod axis;
 mod charts;
 mod compared;
+mod dashboard;
 mod files;
 mod inline;
 mod labels;
@@ -24,6 +25,10 @@ pub use axis::{Axis, Number, Scale};
 pub(super) use charts::STAGES;
 pub use charts::{bandwidth, fractions, speedups, stages, throughput_by_batch, throughput_by_sequence};
 pub use compared::comparison;
+pub use dashboard::{
+    by_width, first_search, form_memory, intensities, operations, operations_by_part, patterns, predicted,
+    score_rates, score_times,
+};
 pub use latency::latency;
 pub use palette::{Ink, Marker};
 pub use roofline::{roofline, roofline_at, thread_counts};

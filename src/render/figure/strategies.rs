@@ -3,11 +3,14 @@
 use super::{Axis, Data, Figure, Ink, Line, Mark, Number, Series};
 use crate::document::{MatmulSize, MatmulTuning};
 
+/// The time of a strategy, where it was measured.
+type Seconds = fn(&MatmulSize) -> Option<f64>;
+
 /// A line a strategy; empty without sizes.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "sizes of products")]
 pub fn strategies(matmul: &MatmulTuning) -> Figure {
-    let ways: [(&str, fn(&MatmulSize) -> Option<f64>); 4] = [
+    let ways: [(&str, Seconds); 4] = [
         ("direct", |row| Some(row.direct_seconds)),
         ("packing on the way", |row| Some(row.packing_seconds)),
         ("packed before", |row| Some(row.packed_seconds)),

@@ -7,6 +7,7 @@ mod analytic;
 mod ceilings;
 pub(super) mod compared;
 mod condition;
+mod dashboard;
 mod engines;
 pub(super) mod judged;
 mod kernel;
@@ -31,6 +32,7 @@ use crate::document::{Document, Machine, Selftest, Tuning};
 
 pub use analytic::analytic_page;
 pub use compared::page as comparison_page;
+pub use dashboard::dashboard;
 pub use side_by_side::side_by_side;
 
 /// What was computed beside a document and belongs into its report. Everything may be absent.
@@ -42,6 +44,8 @@ pub struct Extras<'a> {
     pub recommendations: &'a [Recommendation],
     /// A comparison with another document.
     pub comparison: Option<&'a ComparisonReport>,
+    /// Searches over settings, for the dashboard.
+    pub tunings: &'a [Tuning],
 }
 
 /// All there is to say.

@@ -443,7 +443,6 @@ fn settle(
 }
 
 /// What to set and to watch, from what was measured of the choice.
-#[expect(clippy::cast_precision_loss, reason = "queries of a batch")]
 fn advice(plan: &MolPlan, mol: &MolTuning, i: usize, worst: Option<(f64, f64)>) -> Vec<TuningAdvice> {
     let chosen = &mol.candidates[i];
     let mut all = Vec::new();
