@@ -86,7 +86,8 @@ fn recommendations() -> Vec<Recommendation> {
 fn the_terminal_text_of_the_sample_is_stable_at_80_columns() {
     let (budgets, advice) = (budgets(), recommendations());
     let comparison = comparison();
-    let extras = Extras { budgets: &budgets, recommendations: &advice, comparison: Some(&comparison) };
+    let extras =
+        Extras { budgets: &budgets, recommendations: &advice, comparison: Some(&comparison), tunings: &[] };
     let text = terminal::document(&sample(), &extras, false, 80);
     insta::assert_snapshot!("terminal", text);
     for line in text.lines() {
@@ -101,7 +102,7 @@ fn the_markdown_of_the_sample_is_stable() {
     let document = sample();
     let documents = [("sample".to_owned(), &document)];
     let (budgets, advice) = (budgets(), recommendations());
-    let extras = Extras { budgets: &budgets, recommendations: &advice, comparison: None };
+    let extras = Extras { budgets: &budgets, recommendations: &advice, comparison: None, tunings: &[] };
     let text = (format("markdown").unwrap().write)(&Source { documents: &documents, extras }).unwrap();
     insta::assert_snapshot!("markdown", text);
 }
@@ -137,7 +138,8 @@ fn derived_figures_stand_beside_each_measured_outcome() {
 #[test]
 fn junit_counts_what_failed_and_the_page_holds_its_data() {
     let (document, budgets, comparison) = (sample(), budgets(), comparison());
-    let extras = Extras { budgets: &budgets, recommendations: &[], comparison: Some(&comparison) };
+    let extras =
+        Extras { budgets: &budgets, recommendations: &[], comparison: Some(&comparison), tunings: &[] };
     let documents = [("sample".to_owned(), &document)];
     let source = Source { documents: &documents, extras };
     let junit = (format("junit").unwrap().write)(&source).unwrap();
@@ -260,7 +262,8 @@ fn odd_documents_are_written_without_a_panic() {
     for (name, document) in odd() {
         let documents = [(name.to_owned(), &document)];
         let comparison = compared(&sample(), &document);
-        let extras = Extras { budgets: &[], recommendations: &[], comparison: Some(&comparison) };
+        let extras =
+            Extras { budgets: &[], recommendations: &[], comparison: Some(&comparison), tunings: &[] };
         let source = Source { documents: &documents, extras };
         for format in FORMATS {
             let text = (format.write)(&source).unwrap_or_else(|e| panic!("{name} as {}: {e}", format.name));

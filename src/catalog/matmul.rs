@@ -19,8 +19,10 @@ mod int8;
 mod scaled;
 mod ternary;
 mod transposed;
+mod trial;
 
-pub use crossover::gemm_crossover;
+pub use crossover::{gemm_crossover, learn_crossover, measure_crossover};
+pub use trial::{StrategyTrial, Way};
 
 /// The family's rows.
 pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[

@@ -32,8 +32,10 @@ mod quantize;
 mod similarity;
 mod softmax;
 
+pub use crate::kernels::matmul::{Crossover, USUAL_PARALLEL_WORK, set_parallel_work};
 pub use embed::{EmbedBenchmark, PeerFiles, PeerIdentity, PeerWay};
-pub use matmul::gemm_crossover;
+pub use matmul::{StrategyTrial, Way, gemm_crossover, learn_crossover, measure_crossover};
+pub use mol::{ScoreForm, Scorer, ScorerSizes};
 
 /// A family of benchmarks.
 pub struct Family {

@@ -15,6 +15,10 @@ use crate::simd::{Tier, bf16_to_f32, f32_to_bf16};
 use crate::tensor::AlignedBuffer;
 use crate::workload::Workload;
 
+mod scorer;
+
+pub use scorer::{ScoreForm, Scorer, ScorerSizes};
+
 /// The family's rows.
 pub(super) static BENCHMARKS: &[&dyn Benchmark] = &[
     &Score {

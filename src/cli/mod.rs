@@ -72,6 +72,9 @@ enum Command {
     /// A process of our own that does one thing, so that nothing else's memory counts
     #[command(name = "__embed-once", hide = true)]
     EmbedOnce(embed::WorkerArgs),
+    /// A form of a mixture of logits in a process of its own, for its memory
+    #[command(name = "__mol-footprint", hide = true)]
+    MolFootprint(tune::FootprintArgs),
     /// An embedding engine over the worker protocol, or who it is
     #[command(name = "__embed-engine", hide = true)]
     EmbedEngine(embed::EngineArgs),
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::Report(args) => report::run(args, &mut context),
         Command::Completions(args) => completions::run(args, &mut context, Cli::command()),
         Command::EmbedOnce(args) => embed::work(args, &mut context),
+        Command::MolFootprint(args) => tune::measure_footprint(args, &mut context),
         Command::EmbedEngine(args) => embed::engine(args, &mut context),
         Command::Worker => worker::run(),
         Command::Peer(args) => worker::peer(args, &mut context),

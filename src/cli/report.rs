@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use super::{Context, Exit};
 use crate::analysis::recommend::recommend;
-use crate::document::{Document, read_document, write_atomically};
+use crate::document::{Document, read_document, read_tuning, write_atomically};
 use crate::render::page::Extras;
 use crate::render::report::{Source, format, write_charts};
 use crate::render::terminal;
@@ -25,6 +25,9 @@ pub(super) struct Args {
     /// Another to stand beside the first (may be given again)
     #[arg(long, value_name = "FILE")]
     with: Vec<PathBuf>,
+    /// A search that `tune` wrote with --json, for the dashboard of the page (may be given again)
+    #[arg(long, value_name = "FILE", requires = "html")]
+    tuning: Vec<PathBuf>,
     /// Write one self-contained page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -51,7 +54,8 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
         .collect::<Result<Vec<Document>, _>>()?;
     let named: Vec<(String, &Document)> = names(&paths).into_iter().zip(&documents).collect();
     let advice = documents.first().map(recommend).unwrap_or_default();
-    let extras = Extras { recommendations: &advice, ..Extras::default() };
+    let tunings = args.tuning.iter().map(|path| read_tuning(path)).collect::<Result<Vec<_>, _>>()?;
+    let extras = Extras { recommendations: &advice, tunings: &tunings, ..Extras::default() };
     let source = Source { documents: &named, extras };
     let wanted =
         [("html", &args.html), ("markdown", &args.markdown), ("junit", &args.junit), ("csv", &args.csv)];

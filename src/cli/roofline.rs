@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
 /// What some work costs, under the roofs of a document or of data sheets.
 fn count(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit> {
     let measured = args.from.as_deref().map(read_document).transpose()?;
-    let analytic = args.analytic.count(measured.as_ref()).context("no work is named")?;
+    let analytic = args.analytic.count(measured.as_ref())?.context("no work is named")?;
     draw(args, &render::figure::analytic(&analytic))?;
     if context.json {
         writeln!(context.out, "{}", serde_json::to_string_pretty(&analytic)?)?;

@@ -88,8 +88,12 @@ fn report(
 ) -> anyhow::Result<bool> {
     let budgets = budget::judge(document, budgets);
     let recommendations = recommend::recommend(document);
-    let extras =
-        render::page::Extras { budgets: &budgets, recommendations: &recommendations, comparison: None };
+    let extras = render::page::Extras {
+        budgets: &budgets,
+        recommendations: &recommendations,
+        comparison: None,
+        tunings: &[],
+    };
     let written = render::report::write_all(document, &extras, folder)
         .with_context(|| format!("cannot write the report to {}", folder.display()))?;
     if context.json {

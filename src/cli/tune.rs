@@ -1,5 +1,8 @@
 //! `perfkit tune`: settings searched by measuring.
 
+mod matmul;
+mod mol;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -8,14 +11,16 @@ use anyhow::Context as _;
 use super::limits::{parse_milliseconds, parse_size};
 use super::progress::{Progress, stop_on_interrupt};
 use super::{Context, Exit, embed};
-use crate::document::{TuningLimits, write_atomically};
+use crate::document::{Tuning, TuningLimits, write_atomically};
 use crate::engines::{ModelSource, Precision};
 use crate::machine::{Source, detect};
 use crate::render;
 use crate::session::embed::EmbedPlan;
-use crate::session::random_seed;
+pub(super) use mol::{FootprintArgs, measure_footprint};
+
 use crate::session::settings::{FILE_NAME, load_here, write_embed};
 use crate::session::tune::{TunePlan, runs_here, tune};
+use crate::session::{Observer, Stop, random_seed};
 use crate::simd::Tier;
 
 /// Search the settings that meet constraints
@@ -28,6 +33,8 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     Embed(Box<EmbedArgs>),
+    Mol(Box<mol::MolArgs>),
+    Matmul(matmul::MatmulArgs),
 }
 
 /// Batch, threads, precision and order of texts for the most texts in a second within limits
@@ -69,15 +76,22 @@ struct EmbedArgs {
     /// No setting leaves early: each has so many rounds, however long that takes
     #[arg(long, value_name = "ROUNDS", conflicts_with = "time", value_parser = clap::value_parser!(u16).range(1..))]
     exhaustive: Option<u16>,
+    #[command(flatten)]
+    drawing: Drawing,
+    /// Do not write the choice to perfkit.toml
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Where the chart goes.
+#[derive(Debug, clap::Args)]
+struct Drawing {
     /// Draw throughput over latency to this SVG file
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// Draw it to this PNG file
     #[arg(long, value_name = "FILE")]
     png: Option<PathBuf>,
-    /// Do not write the choice to perfkit.toml
-    #[arg(long)]
-    dry_run: bool,
 }
 
 fn parse_cosine(text: &str) -> Result<f64, String> {
@@ -101,30 +115,18 @@ fn parse_seconds(text: &str) -> Result<f64, String> {
 
 /// Runs the subcommand.
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit> {
-    let What::Embed(args) = &args.what;
-    context.warn_if_unoptimised();
+    match &args.what {
+        What::Embed(args) => run_embed(args, context),
+        What::Mol(args) => mol::run(args, context),
+        What::Matmul(args) => matmul::run(args, context),
+    }
+}
+
+fn run_embed(args: &EmbedArgs, context: &mut Context<'_>) -> anyhow::Result<Exit> {
     let machine = detect(Source::Live);
     let plan = args.plan(machine.limits.effective_cpus);
-    let stop = stop_on_interrupt();
-    let mut progress = Progress::new(context);
-    let answer = tune(&plan, &machine, &mut progress, &stop);
-    progress.finish();
-    let tuning = answer?;
-    let figure = render::figure::tuning(&tuning);
-    for (path, bytes) in [
-        (&args.svg, args.svg.as_ref().map(|_| figure.to_svg().map(String::into_bytes))),
-        (&args.png, args.png.as_ref().map(|_| figure.to_png())),
-    ] {
-        if let (Some(path), Some(bytes)) = (path, bytes) {
-            write_atomically(path, &bytes?).with_context(|| format!("cannot write {}", path.display()))?;
-        }
-    }
-    if context.json {
-        writeln!(context.out, "{}", serde_json::to_string_pretty(&tuning)?)?;
-    } else {
-        let width = super::output::width();
-        write!(context.out, "{}", render::terminal::tuning(&tuning, context.color, width))?;
-    }
+    let search = |observer: &mut dyn Observer, stop: &Stop| tune(&plan, &machine, observer, stop);
+    let tuning = finish(search, &args.drawing, context)?;
     if tuning.interrupted {
         return Ok(Exit::Interrupted);
     }
@@ -138,6 +140,36 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit
         context.note(&format!("[embed] of {} has the choice now", path.display()));
     }
     Ok(Exit::Fine)
+}
+
+/// Searches, with the progress on standard error; draws and prints what was found.
+fn finish(
+    search: impl FnOnce(&mut dyn Observer, &Stop) -> anyhow::Result<Tuning>,
+    drawing: &Drawing,
+    context: &mut Context<'_>,
+) -> anyhow::Result<Tuning> {
+    context.warn_if_unoptimised();
+    let stop = stop_on_interrupt();
+    let mut progress = Progress::new(context);
+    let answer = search(&mut progress, &stop);
+    progress.finish();
+    let tuning = answer?;
+    let figure = render::figure::tuning(&tuning);
+    for (path, bytes) in [
+        (&drawing.svg, drawing.svg.as_ref().map(|_| figure.to_svg().map(String::into_bytes))),
+        (&drawing.png, drawing.png.as_ref().map(|_| figure.to_png())),
+    ] {
+        if let (Some(path), Some(bytes)) = (path, bytes) {
+            write_atomically(path, &bytes?).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+    }
+    if context.json {
+        writeln!(context.out, "{}", serde_json::to_string_pretty(&tuning)?)?;
+    } else {
+        let width = super::output::width();
+        write!(context.out, "{}", render::terminal::tuning(&tuning, context.color, width))?;
+    }
+    Ok(tuning)
 }
 
 impl EmbedArgs {

@@ -38,13 +38,15 @@ pub use results::{
 };
 pub use selftest::{AaCase, AaTrials, DialTrials, Selftest, SuiteTrials, Timer};
 pub use store::{
-    ReadError, read_baseline, read_document, read_samples, schema_of, to_compressed_json, to_json,
-    to_json_line, write_atomically,
+    ReadError, read_baseline, read_document, read_samples, read_tuning, schema_of, to_compressed_json,
+    to_json, to_json_line, write_atomically,
 };
 
 pub use trace::{Trace, TraceArm, TraceBlock, read_trace};
 pub use tuning::{
-    EmbedSettings, MemoryLine, MemoryPoint, Tuning, TuningCandidate, TuningChoice, TuningLimits,
+    DotBeside, EmbedSettings, FormMemory, MatmulSize, MatmulTuning, MemoryLine, MemoryPoint, MolCandidate,
+    MolChoice, MolSettings, MolTuning, RowsCrossover, Tuning, TuningAdvice, TuningCandidate, TuningChoice,
+    TuningLimits,
 };
 
 /// Part of a case's name.

@@ -9,7 +9,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::Serialize;
 
-use super::{Baseline, Document, SamplesDocument, checked, strict};
+use super::{Baseline, Document, SamplesDocument, Tuning, checked, strict};
 
 /// Files beyond this are not read: no document of ours is that large.
 const LIMIT_BYTES: u64 = 256 << 20;
@@ -70,6 +70,15 @@ pub fn read_document(path: &Path) -> Result<Document, ReadError> {
     Ok(document)
 }
 
+/// Reads a search over settings.
+///
+/// # Errors
+/// It cannot be read, is no such document, or a newer perfkit wrote it.
+pub fn read_tuning(path: &Path) -> Result<Tuning, ReadError> {
+    let value = read_value_of(path, Tuning::SCHEMA)?;
+    serde_json::from_value(value).map_err(|e| invalid(path, e.to_string()))
+}
+
 /// Reads a baseline: a results document, with its runs where it has any. What a hand has changed in it is refused where
 /// the parts no longer fit each other.
 ///
@@ -86,14 +95,20 @@ pub fn read_baseline(path: &Path) -> Result<Baseline, ReadError> {
 
 /// The JSON of a file of schema `perfkit.results/1`.
 fn read_value(path: &Path) -> Result<serde_json::Value, ReadError> {
+    read_value_of(path, Document::SCHEMA)
+}
+
+/// The JSON of a file of a schema of version 1.
+fn read_value_of(path: &Path, known: &'static str) -> Result<serde_json::Value, ReadError> {
     let mut text = String::new();
     open(path)?.read_to_string(&mut text).map_err(|cause| io_error(path, cause))?;
     let value = strict::value(&text).map_err(|e| invalid(path, e.to_string()))?;
     let schema = value.get("schema").and_then(|s| s.as_str()).unwrap_or_default().to_owned();
-    match schema.strip_prefix("perfkit.results/").map(str::parse::<u32>) {
+    let kind = known.trim_end_matches(|c: char| c.is_ascii_digit());
+    match schema.strip_prefix(kind).map(str::parse::<u32>) {
         Some(Ok(1)) => Ok(value),
-        Some(Ok(2..)) => Err(ReadError::Newer { path: shown(path), schema, known: Document::SCHEMA }),
-        _ => Err(invalid(path, format!("its schema is {schema:?}, wanted {:?}", Document::SCHEMA))),
+        Some(Ok(2..)) => Err(ReadError::Newer { path: shown(path), schema, known }),
+        _ => Err(invalid(path, format!("its schema is {schema:?}, wanted {known:?}"))),
     }
 }
 

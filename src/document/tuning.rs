@@ -3,13 +3,22 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A search over the settings of `embed`.
+mod matmul;
+mod mol;
+
+pub use matmul::{MatmulSize, MatmulTuning, RowsCrossover};
+pub use mol::{DotBeside, FormMemory, MolCandidate, MolChoice, MolSettings, MolTuning, TuningAdvice};
+
+/// A search over settings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tuning {
     /// `perfkit.tuning/1`.
     pub schema: String,
     /// `perfkit 0.1.0`.
     pub tool: String,
+    /// What was searched: `embed`, `mol` or `matmul`; documents without it are of `embed`.
+    #[serde(default = "embed")]
+    pub what: String,
     /// The model's name in case texts.
     pub model: String,
     /// The machine's fingerprint.
@@ -30,6 +39,16 @@ pub struct Tuning {
     pub interrupted: bool,
     /// What a reader must know.
     pub notes: Vec<String>,
+    /// The configurations of a mixture of logits, where those were searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mol: Option<MolTuning>,
+    /// The strategies of matrix products, where those were searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matmul: Option<MatmulTuning>,
+}
+
+fn embed() -> String {
+    "embed".to_owned()
 }
 
 impl Tuning {

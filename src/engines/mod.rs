@@ -20,6 +20,7 @@ pub mod corpus;
 mod folder;
 pub mod hub;
 mod kept;
+pub mod low_rank;
 mod model;
 mod names;
 pub mod native;

@@ -55,7 +55,11 @@ pub fn format(name: &str) -> Option<&'static Format> {
 }
 
 fn write_html(source: &Source<'_>) -> io::Result<String> {
-    Ok(html::write(&source.page(), &data(source)?.to_string()))
+    let mut page = source.page();
+    if let [(_, document)] = source.documents {
+        page.sections.push(page::dashboard(document, &source.extras));
+    }
+    Ok(html::write(&page, &data(source)?.to_string()))
 }
 
 fn write_junit(source: &Source<'_>) -> io::Result<String> {

@@ -84,6 +84,9 @@ pub fn bench_with(
     observer: &mut dyn Observer,
 ) -> anyhow::Result<Document> {
     let effective = pin(request.cpus.as_ref(), &machine)?;
+    if let Some(note) = super::tune::use_profile(&machine) {
+        observer.note(&note);
+    }
     let selection = Selection { effective_cpus: effective, ..request.selection.clone() };
     let schedule = schedule_beside(&selection, offers, peers, &machine, request.roofs)?;
     let mut recorder = Recorder::new(machine, request.beginning.clone(), effective.get(), stop, observer);

@@ -5,6 +5,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+pub mod matmul;
+mod matmul_profile;
+pub mod mol;
+mod quality;
+
+pub use matmul_profile::use_profile;
+
 use super::embed::{EmbedPlan, WorkerTask, ask, load, packed_folder, read_corpus};
 use super::{Observer, Stop};
 use crate::analysis::tune::{Goods, Lap, MARGIN, Race, Standing, fit_memory, front};
@@ -66,6 +73,7 @@ pub fn tune(
     let mut tuning = Tuning {
         schema: Tuning::SCHEMA.to_owned(),
         tool: format!("perfkit {}", env!("CARGO_PKG_VERSION")),
+        what: "embed".to_owned(),
         model: model.slug.clone(),
         machine: machine.fingerprint.clone(),
         seed: embed.seed,
@@ -355,7 +363,7 @@ fn lap(runner: &mut Runner, texts: &Texts<'_>, first: usize, clock: &Monotonic) 
         lap.batches.push(took);
     }
     let tokens: usize = chosen.iter().map(|&line| texts.tokens[line]).sum();
-    lap.seconds_per_token = seconds / tokens.max(1) as f64;
+    lap.unit_seconds = seconds / tokens.max(1) as f64;
     Ok(lap)
 }
 
@@ -365,7 +373,7 @@ fn settle(race: &Race, runners: &[Runner], texts: &Texts<'_>, tuning: &mut Tunin
     for ((i, runner), standing) in runners.iter().enumerate().zip(race.standings()) {
         let row = &mut tuning.candidates[runner.candidate];
         row.rounds = race.rounds(i);
-        row.texts_per_second = race.seconds_per_token(i).map(|each| 1.0 / (each * texts.mean_tokens()));
+        row.texts_per_second = race.unit_seconds(i).map(|each| 1.0 / (each * texts.mean_tokens()));
         (row.latency_seconds, row.batches) = race.latency(i);
         row.meets_limits = race.in_time(i);
         row.dropped = match standing {
@@ -388,10 +396,10 @@ fn settle(race: &Race, runners: &[Runner], texts: &Texts<'_>, tuning: &mut Tunin
 
 fn goods(row: &TuningCandidate) -> Option<Goods> {
     Some(Goods {
-        texts_per_second: row.texts_per_second.filter(|_| row.meets_limits)?,
+        rate: row.texts_per_second.filter(|_| row.meets_limits)?,
         latency_seconds: row.latency_seconds?,
         memory_bytes: row.memory_bytes,
-        cosine: row.cosine_minimum,
+        quality: row.cosine_minimum,
     })
 }
 

@@ -54,8 +54,18 @@ pub fn peak_resident_bytes() -> Option<u64> {
     parse_peak(&std::fs::read_to_string("/proc/self/status").ok()?)
 }
 
+/// The resident size of this process now, in bytes.
+#[must_use]
+pub fn resident_bytes() -> Option<u64> {
+    parse_size(&std::fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")
+}
+
 fn parse_peak(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    parse_size(status, "VmHWM:")
+}
+
+fn parse_size(status: &str, field: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }
 

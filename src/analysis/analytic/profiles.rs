@@ -1,5 +1,6 @@
-//! Hardware by name: what its makers state, with where they state it. What is not stated, or could not be checked, is `None` with
-//! the reason. Tensor and matrix rates are dense ones: sheets that state them "with sparsity" say twice as much.
+//! Hardware by name: its stated rates, with the document that each was read in (November 2026). Where the maker's own sheet could
+//! not be opened, that is a page which reproduces it, named as such. What no such document states is an error with the
+//! reason. Tensor and matrix rates are dense ones: sheets that state them "with sparsity" say twice as much.
 
 use super::Precision;
 
@@ -21,9 +22,9 @@ pub struct Profile {
     pub title: &'static str,
     /// Single precision, half precision and bfloat16.
     pub peaks: [Peak; 3],
-    /// Of its memory.
-    pub bytes_per_second: Option<f64>,
-    /// Which document states it.
+    /// Of its memory; or why it is not known.
+    pub bytes_per_second: Result<f64, &'static str>,
+    /// The titles of the documents that state the figures.
     pub source: &'static str,
 }
 
@@ -53,9 +54,9 @@ const fn unknown(note: &'static str) -> Peak {
     Peak { flops_per_second: None, note }
 }
 
-/// Makers of processors state neither rates of arithmetic nor the clock that all cores keep while they do it.
+/// No document that was read states a rate of arithmetic of processors, or the clock that all cores keep under it.
 const NO_CPU_PEAK: Peak = unknown(
-    "its maker states no rate of arithmetic, and no clock that all cores keep under it: measure there, and use --from",
+    "no document that was read states its rate of arithmetic, or the clock that all cores keep under it: measure there, and use --from",
 );
 
 /// Every profile.
@@ -68,8 +69,8 @@ pub static PROFILES: &[Profile] = &[
             stated(312.0, "tensor cores, dense"),
             stated(312.0, "tensor cores, dense"),
         ],
-        bytes_per_second: Some(2039e9),
-        source: "NVIDIA A100 Tensor Core GPU data sheet (A100 80GB SXM)",
+        bytes_per_second: Ok(2039e9),
+        source: "\"NVIDIA A100 40GB with NVLINK\" (documentation of PC2, Paderborn) for the arithmetic; \"NVIDIA A100 Specs: Full Guide\" (Thunder Compute) for the memory",
     },
     Profile {
         name: "h100",
@@ -79,19 +80,19 @@ pub static PROFILES: &[Profile] = &[
             stated(989.4, "tensor cores, dense (1,979 with sparsity)"),
             stated(989.4, "tensor cores, dense (1,979 with sparsity)"),
         ],
-        bytes_per_second: Some(3350e9),
-        source: "NVIDIA H100 Tensor Core GPU data sheet (H100 SXM)",
+        bytes_per_second: Ok(3350e9),
+        source: "\"NVIDIA H100\" (data sheet as reproduced by HPC Tech), halved where it says with sparsity; \"H100\" (Glenn K. Lockwood) for the dense 989.4",
     },
     Profile {
         name: "h200",
         title: "NVIDIA H200 SXM",
         peaks: [
-            stated(67.0, "CUDA cores"),
-            stated(989.4, "tensor cores, dense (1,979 with sparsity)"),
-            stated(989.4, "tensor cores, dense (1,979 with sparsity)"),
+            stated(67.0, "CUDA cores, as of the H100, whose chip it has"),
+            stated(989.4, "tensor cores, dense, as of the H100, whose chip it has"),
+            stated(989.4, "tensor cores, dense, as of the H100, whose chip it has"),
         ],
-        bytes_per_second: Some(4800e9),
-        source: "NVIDIA H200 Tensor Core GPU data sheet (H200 SXM)",
+        bytes_per_second: Ok(4800e9),
+        source: "\"NVIDIA H200\" (AI Wiki): the H100's chip, and the memory; \"NVIDIA H100\" (data sheet as reproduced by HPC Tech) for the arithmetic",
     },
     Profile {
         name: "l4",
@@ -99,10 +100,10 @@ pub static PROFILES: &[Profile] = &[
         peaks: [
             stated(30.3, "CUDA cores"),
             stated(121.0, "tensor cores, dense (242 with sparsity)"),
-            stated(121.0, "tensor cores, dense (242 with sparsity)"),
+            stated(121.0, "tensor cores, dense, as of half precision"),
         ],
-        bytes_per_second: Some(300e9),
-        source: "NVIDIA L4 Tensor Core GPU data sheet",
+        bytes_per_second: Ok(300e9),
+        source: "\"NVIDIA L4 vs L40S\" (Grokipedia) for the tensor cores, halved, and the memory; \"NVIDIA L4 vs NVIDIA Tesla M40\" (FPSBench) for the CUDA cores; \"NVIDIA L4 vs NVIDIA A100 40GB\" (HMC Tech): bfloat16 is as fast as half precision",
     },
     Profile {
         name: "t4",
@@ -112,8 +113,8 @@ pub static PROFILES: &[Profile] = &[
             stated(65.0, "tensor cores"),
             unknown("its tensor cores have no bfloat16"),
         ],
-        bytes_per_second: Some(320e9),
-        source: "NVIDIA T4 Tensor Core GPU product brief (256 bits of GDDR6 at 10 Gbit/s)",
+        bytes_per_second: Ok(320e9),
+        source: "\"Nvidia presenta la nueva Tesla T4\" (Geektopia, 13 September 2018) for the arithmetic; \"NVIDIA Tesla T4 Graphics Card\" (SysRqmts) for the memory",
     },
     Profile {
         name: "rtx4090",
@@ -123,8 +124,8 @@ pub static PROFILES: &[Profile] = &[
             stated(165.2, "tensor cores, dense, summed in single precision"),
             stated(165.2, "tensor cores, dense, summed in single precision"),
         ],
-        bytes_per_second: Some(1008e9),
-        source: "NVIDIA Ada GPU Architecture white paper, appendix A",
+        bytes_per_second: Ok(1008e9),
+        source: "\"NVIDIA GeForce RTX 4090\" (WareDB)",
     },
     Profile {
         name: "mi300x",
@@ -134,35 +135,37 @@ pub static PROFILES: &[Profile] = &[
             stated(1307.4, "matrix units, dense"),
             stated(1307.4, "matrix units, dense"),
         ],
-        bytes_per_second: Some(5300e9),
-        source: "AMD Instinct MI300X Accelerator data sheet",
+        bytes_per_second: Ok(5300e9),
+        source: "\"Analytical per-kernel roofline\" (source file of Advanced Micro Devices, 2026): table of peaks of the MI300X",
     },
     Profile {
         name: "graviton4",
         title: "AWS Graviton 4 (96 cores)",
         peaks: [NO_CPU_PEAK; 3],
-        bytes_per_second: Some(537.6e9),
-        source: "AWS announcement of Graviton4, November 2023: 12 channels of DDR5-5600",
+        bytes_per_second: Ok(537.6e9),
+        source: "\"AWS Graviton4\" (WikiChip): 12 channels of DDR5-5600, of 8 bytes each",
     },
     Profile {
         name: "epyc9005",
         title: "AMD EPYC 9005 (one socket)",
         peaks: [NO_CPU_PEAK; 3],
-        bytes_per_second: None,
-        source: "the series' data sheet could not be checked; 12 channels, whose speed depends on the board",
+        bytes_per_second: Err(
+            "no document that was read states it; it depends on the board and on the modules",
+        ),
+        source: "\"AMD EPYC 9005 Architecture\" (kad8.com), which states no rate",
     },
     Profile {
         name: "xeon6",
         title: "Intel Xeon 6 6900P (one socket)",
         peaks: [NO_CPU_PEAK; 3],
-        bytes_per_second: Some(844.8e9),
-        source: "Intel Xeon 6900P product brief: 12 channels of MRDIMM at 8800 MT/s",
+        bytes_per_second: Ok(844.8e9),
+        source: "\"Intel Launches Granite Rapids Xeon 6900P series\" (Tom's Hardware): 12 channels of MRDIMM at 8800 MT/s, of 8 bytes each",
     },
     Profile {
         name: "m4max",
         title: "Apple M4 Max (40-core GPU)",
-        peaks: [unknown("Apple states no rate of arithmetic"); 3],
-        bytes_per_second: Some(546e9),
-        source: "Apple newsroom, 30 October 2024: M4 Max",
+        peaks: [unknown("no document that was read states its rate of arithmetic"); 3],
+        bytes_per_second: Ok(546e9),
+        source: "\"Apple Announces M4 Max Chip\" (MacRumors, 30 October 2024)",
     },
 ];

@@ -60,7 +60,7 @@ impl Roofs {
             name: profile.title.to_owned(),
             source: profile.source.to_owned(),
             flops_per_second: peak.flops_per_second.ok_or_else(|| peak.note.to_owned()),
-            bytes_per_second: profile.bytes_per_second.ok_or_else(|| "not published".to_owned()),
+            bytes_per_second: profile.bytes_per_second.map_err(str::to_owned),
         }
     }
 

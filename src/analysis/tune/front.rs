@@ -4,23 +4,23 @@
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Goods {
     /// The more the better.
-    pub texts_per_second: f64,
+    pub rate: f64,
     /// The less the better.
     pub latency_seconds: f64,
     /// The less the better; unknown counts as equal.
     pub memory_bytes: Option<f64>,
     /// The more the better; unknown counts as equal.
-    pub cosine: Option<f64>,
+    pub quality: Option<f64>,
 }
 
 impl Goods {
     /// At least as good in everything, and better in something.
     fn dominates(&self, other: &Self) -> bool {
         let pairs = [
-            (self.texts_per_second, other.texts_per_second),
+            (self.rate, other.rate),
             (-self.latency_seconds, -other.latency_seconds),
             self.memory_bytes.zip(other.memory_bytes).map_or((0.0, 0.0), |(own, others)| (-own, -others)),
-            self.cosine.zip(other.cosine).unwrap_or((0.0, 0.0)),
+            self.quality.zip(other.quality).unwrap_or((0.0, 0.0)),
         ];
         pairs.iter().all(|(own, others)| own >= others) && pairs.iter().any(|(own, others)| own > others)
     }

@@ -5,6 +5,7 @@
 //! the margin. Everything is a function of the rounds: a recorded race is decided as a live one.
 
 mod front;
+mod matmul;
 mod memory;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use super::sequential::{Decider, State};
 use crate::stats;
 
 pub use front::{Goods, front};
+pub use matmul::{pays_from, raised};
 pub use memory::fit_memory;
 
 /// The difference in time that matters.
@@ -34,8 +36,8 @@ const BEHIND: f64 = 1.25;
 /// One setting's part of a round.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Lap {
-    /// Seconds for a token.
-    pub seconds_per_token: f64,
+    /// Seconds for a unit of work: a token, a query.
+    pub unit_seconds: f64,
     /// Seconds of each batch.
     pub batches: Vec<f64>,
 }
@@ -114,7 +116,7 @@ impl Race {
     /// Takes a round: settings with their laps, of which rounds to come leave out those that are out.
     pub fn take(&mut self, round: Vec<(usize, Lap)>) {
         for (i, lap) in round {
-            if lap.seconds_per_token.is_finite() && lap.seconds_per_token > 0.0 {
+            if lap.unit_seconds.is_finite() && lap.unit_seconds > 0.0 {
                 self.arms[i].laps.push((self.rounds, lap));
             }
         }
@@ -163,9 +165,9 @@ impl Race {
         result
     }
 
-    /// Median seconds a token of a setting.
+    /// Median seconds a unit of a setting.
     #[must_use]
-    pub fn seconds_per_token(&self, i: usize) -> Option<f64> {
+    pub fn unit_seconds(&self, i: usize) -> Option<f64> {
         stats::median(&self.times(i))
     }
 
@@ -182,6 +184,13 @@ impl Race {
         (stats::quantile_of_sorted(&batches, 1.0 - LATE_SHARE), batches.len())
     }
 
+    /// The longest batch and the slowest round, in seconds a unit, of a setting.
+    #[must_use]
+    pub fn worst(&self, i: usize) -> Option<(f64, f64)> {
+        let most = |values: Vec<f64>| values.into_iter().reduce(f64::max);
+        Some((most(self.batches(i))?, most(self.times(i))?))
+    }
+
     /// Whether a setting meets the latency limit, as far as it was measured.
     #[must_use]
     pub fn in_time(&self, i: usize) -> bool {
@@ -192,7 +201,7 @@ impl Race {
     }
 
     fn times(&self, i: usize) -> Vec<f64> {
-        self.arms[i].laps.iter().map(|(_, lap)| lap.seconds_per_token).collect()
+        self.arms[i].laps.iter().map(|(_, lap)| lap.unit_seconds).collect()
     }
 
     fn batches(&self, i: usize) -> Vec<f64> {
@@ -202,7 +211,7 @@ impl Race {
     /// The fastest by the median that is in the race and in time.
     fn leader(&self) -> Option<usize> {
         let eligible = (0..self.arms.len()).filter(|&i| self.arms[i].out.is_none() && self.in_time(i));
-        let timed = eligible.filter_map(|i| Some((i, self.seconds_per_token(i)?)));
+        let timed = eligible.filter_map(|i| Some((i, self.unit_seconds(i)?)));
         timed.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(i, _)| i)
     }
 
@@ -245,7 +254,7 @@ impl Race {
         for (round, own) in &self.arms[i].laps {
             // Both are in the order of rounds.
             if let Ok(at) = best.binary_search_by_key(round, |(round, _)| *round) {
-                decider.push((own.seconds_per_token / best[at].1.seconds_per_token).ln());
+                decider.push((own.unit_seconds / best[at].1.unit_seconds).ln());
             }
         }
         decider.state()

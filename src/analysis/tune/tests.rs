@@ -31,10 +31,7 @@ fn run(settings: &[True], limit: Option<f64>, noise: f64, seed: u64) -> (Race, u
             laps += 1;
             round.push((
                 i,
-                Lap {
-                    seconds_per_token: seconds_per_token * own,
-                    batches: vec![batch_seconds * own; batches],
-                },
+                Lap { unit_seconds: seconds_per_token * own, batches: vec![batch_seconds * own; batches] },
             ));
         }
         race.take(round);
@@ -124,7 +121,7 @@ fn nothing_that_meets_the_limit_is_no_leader() {
 #[test]
 fn the_front_holds_what_no_other_beats_in_everything() {
     let goods = |texts_per_second, latency_seconds, cosine| {
-        Some(Goods { texts_per_second, latency_seconds, memory_bytes: None, cosine })
+        Some(Goods { rate: texts_per_second, latency_seconds, memory_bytes: None, quality: cosine })
     };
     let settings = [
         goods(100.0, 0.1, Some(1.0)),

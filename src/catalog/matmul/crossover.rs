@@ -1,4 +1,4 @@
-//! Where packing on the way begins to pay on this machine: measured once a process, in some ten milliseconds.
+//! Where packing on the way begins to pay on this machine: learned before, or measured once a process, in some ten milliseconds.
 
 use std::sync::Mutex;
 
@@ -20,16 +20,33 @@ pub fn gemm_crossover(tier: Tier) -> Result<Crossover, TierUnavailable> {
     if let Some((_, crossover)) = measured.iter().find(|(of, _)| *of == tier) {
         return Ok(*crossover);
     }
+    let crossover = measure_crossover(tier)?;
+    measured.push((tier, crossover));
+    Ok(crossover)
+}
+
+/// Takes what was measured before for that of this process.
+pub fn learn_crossover(tier: Tier, crossover: Crossover) {
+    let tier = tier.f32_tier();
+    let mut measured = MEASURED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    measured.retain(|(of, _)| *of != tier);
+    measured.push((tier, crossover));
+}
+
+/// Measures it now, whatever is known.
+///
+/// # Errors
+/// When this CPU lacks the tier.
+pub fn measure_crossover(tier: Tier) -> Result<Crossover, TierUnavailable> {
+    let tier = tier.f32_tier();
     // One operand of each kind.
-    let crossover = Crossover {
+    Ok(Crossover {
         small: pays_from(tier, [64, 72, 72])?,
         aligned: pays_from(tier, [48, 256, 256])?,
         ragged: pays_from(tier, [48, 257, 257])?,
         large: pays_from(tier, [24, 512, 1000])?,
         competing: pays_from(tier, [24, 512, 1024])?,
-    };
-    measured.push((tier, crossover));
-    Ok(crossover)
+    })
 }
 
 /// Rounds of the three timings, of which the fastest counts: what disturbs only adds.

@@ -34,11 +34,8 @@ pub use int8::{
     plain_gemm_bytes, reference_gemm_bytes,
 };
 pub use pack::{Layout, PackedMatrix};
-pub use strategy::{Crossover, Strategy, Unpacked};
+pub use strategy::{Crossover, Strategy, USUAL_PARALLEL_WORK, Unpacked, parallel_work, set_parallel_work};
 use tile::{VECTORS, tile_rows};
-
-/// Multiply-adds from which a second thread pays (waking one takes tens of microseconds).
-const PARALLEL_WORK: usize = 8 << 20;
 
 /// `C = A B + bias` in f64: the right answer.
 ///
@@ -217,7 +214,7 @@ impl<B: Operand + Sync> SimdOp for OverTeam<'_, B> {
         let Self { team, block, c } = self;
         let (m, k, n) = (block.rows, block.depth, block.columns);
         let rows =
-            split::rows_per_task(team.threads(), [m, k, n], PARALLEL_WORK, tile_rows(S::TIER, VECTORS));
+            split::rows_per_task(team.threads(), [m, k, n], parallel_work(), tile_rows(S::TIER, VECTORS));
         if rows >= m {
             return simd.run(Task { block, c });
         }
@@ -249,7 +246,7 @@ impl SimdOp for Batch<'_> {
         let count = c.len() / product;
         let work = count.saturating_mul(m * n).saturating_mul(k);
         let threads = team.threads().get();
-        let each = if threads == 1 || work < PARALLEL_WORK { count } else { count.div_ceil(4 * threads) };
+        let each = if threads == 1 || work < parallel_work() { count } else { count.div_ceil(4 * threads) };
         let Some(each) = NonZeroUsize::new(each) else { return };
         team.for_each_chunk(c, product.saturating_mul(each), |task, c| {
             let first = task * each.get();

@@ -5,7 +5,25 @@
 //! a packed one; rows that begin anywhere cost a second cache line a load; and of one beyond the near caches, prefetchers
 //! make little, and caches less where the rows are a power of two apart.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::Layout;
+
+/// Multiply-adds from which a second thread pays where nothing was learned: waking one takes tens of microseconds.
+pub const USUAL_PARALLEL_WORK: usize = 8 << 20;
+
+static PARALLEL_WORK: AtomicUsize = AtomicUsize::new(USUAL_PARALLEL_WORK);
+
+/// Multiply-adds from which a product in single precision is shared by the threads of its team.
+#[must_use]
+pub fn parallel_work() -> usize {
+    PARALLEL_WORK.load(Ordering::Relaxed)
+}
+
+/// Sets that for all products of the process from now on, to what was measured on this machine.
+pub fn set_parallel_work(multiply_adds: usize) {
+    PARALLEL_WORK.store(multiply_adds, Ordering::Relaxed);
+}
 
 /// How to multiply by a right operand that is not packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +32,17 @@ pub enum Strategy {
     Direct,
     /// Packing it on the way.
     Packing,
+}
+
+impl Strategy {
+    /// In a word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Packing => "packing",
+        }
+    }
 }
 
 /// A right operand as the caller has it.
@@ -50,6 +79,31 @@ const LINE: usize = 16;
 /// Bytes that lie so far apart share a quarter of the sets of a first-level cache of 64 sets, or fewer.
 const COMPETING_BYTES: usize = 1 << 10;
 
+/// How a right operand lies.
+enum Kind {
+    Small,
+    Aligned,
+    Ragged,
+    Large,
+    Competing,
+}
+
+impl Kind {
+    const fn of(k: usize, n: usize) -> Self {
+        let row = n.saturating_mul(size_of::<f32>());
+        let bytes = k.saturating_mul(row);
+        if bytes <= Crossover::SMALL_BYTES {
+            Self::Small
+        } else if bytes <= Crossover::NEAR_BYTES {
+            if n.is_multiple_of(LINE) { Self::Aligned } else { Self::Ragged }
+        } else if row.is_multiple_of(COMPETING_BYTES) {
+            Self::Competing
+        } else {
+            Self::Large
+        }
+    }
+}
+
 impl Crossover {
     /// Bytes of B up to which it is within a first-level cache of 48 KiB, with the rows of A and C of a tile.
     pub const SMALL_BYTES: usize = 32 << 10;
@@ -60,16 +114,40 @@ impl Crossover {
     /// What is faster for a product with `m` rows.
     #[must_use]
     pub const fn choose(&self, m: usize, b: &Unpacked<'_>) -> Strategy {
-        let bytes = b.k.saturating_mul(b.n).saturating_mul(size_of::<f32>());
         let pays_from = match b.layout {
             Layout::NxK => 0,
-            Layout::KxN if bytes <= Self::SMALL_BYTES => self.small,
-            Layout::KxN if bytes <= Self::NEAR_BYTES && b.n.is_multiple_of(LINE) => self.aligned,
-            Layout::KxN if bytes <= Self::NEAR_BYTES => self.ragged,
-            Layout::KxN if (b.n * size_of::<f32>()).is_multiple_of(COMPETING_BYTES) => self.competing,
-            Layout::KxN => self.large,
+            Layout::KxN => match Kind::of(b.k, b.n) {
+                Kind::Small => self.small,
+                Kind::Aligned => self.aligned,
+                Kind::Ragged => self.ragged,
+                Kind::Large => self.large,
+                Kind::Competing => self.competing,
+            },
         };
         if m >= pays_from { Strategy::Packing } else { Strategy::Direct }
+    }
+
+    /// The name of the kind that a right operand of `k` rows and `n` columns is of.
+    #[must_use]
+    pub const fn kind(k: usize, n: usize) -> &'static str {
+        match Kind::of(k, n) {
+            Kind::Small => "small",
+            Kind::Aligned => "aligned",
+            Kind::Ragged => "ragged",
+            Kind::Large => "large",
+            Kind::Competing => "competing",
+        }
+    }
+
+    /// The rows of every kind, with its name.
+    pub fn kinds_mut(&mut self) -> [(&'static str, &mut usize); 5] {
+        [
+            ("small", &mut self.small),
+            ("aligned", &mut self.aligned),
+            ("ragged", &mut self.ragged),
+            ("large", &mut self.large),
+            ("competing", &mut self.competing),
+        ]
     }
 
     /// The rows from which packing pays, from what a product with `rows` of them was seen to take: packing alone, the

@@ -8,6 +8,7 @@ mod analytic;
 mod axis;
 mod charts;
 mod compared;
+mod dashboard;
 mod files;
 mod inline;
 mod labels;
@@ -15,6 +16,7 @@ mod latency;
 mod palette;
 mod roofline;
 mod scene;
+mod strategies;
 mod topology;
 mod tuning;
 
@@ -23,11 +25,16 @@ pub use axis::{Axis, Number, Scale};
 pub(super) use charts::STAGES;
 pub use charts::{bandwidth, fractions, speedups, stages, throughput_by_batch, throughput_by_sequence};
 pub use compared::comparison;
+pub use dashboard::{
+    by_width, first_search, form_memory, intensities, operations, operations_by_part, patterns, predicted,
+    score_rates, score_times,
+};
 pub use latency::latency;
 pub use palette::{Ink, Marker};
 pub use roofline::{roofline, roofline_at, thread_counts};
+pub use strategies::strategies;
 pub use topology::topology;
-pub use tuning::tuning;
+pub use tuning::{quality, tuning};
 
 /// A picture.
 #[derive(Debug, Clone, PartialEq)]

@@ -76,11 +76,10 @@ fn machines(analytic: &Analytic) -> Option<Section> {
             machine.bound.as_ref().map_or_else(Cell::none, Cell::text),
             Cell::maybe(machine.seconds, units::seconds),
             Cell::maybe(machine.flops_per_second, units::flops_per_second),
-            Cell::text(&machine.source),
         ]
     });
     let table = Table {
-        caption: "What machines would make of it".to_owned(),
+        caption: "Roofs, which of them binds, and the least time".to_owned(),
         columns: vec![
             words_column("machine", 0),
             number_column("peak", 0),
@@ -89,7 +88,6 @@ fn machines(analytic: &Analytic) -> Option<Section> {
             Column { title: "bound".to_owned(), align: Align::Left, spare: 0 },
             number_column("least time", 0),
             number_column("at", 2),
-            words_column("source", 3),
         ],
         rows: rows.collect(),
         folded: false,
@@ -103,12 +101,12 @@ fn machines(analytic: &Analytic) -> Option<Section> {
     Some(Section { id: "machines", title: "What machines make of it".to_owned(), lead: None, blocks })
 }
 
-/// When it is bound by the arithmetic, or why nobody knows.
+/// Where its figures come from, and when it is bound by the arithmetic or why nobody knows.
 fn sentences(analytic: &Analytic, machine: &MachineOutlook) -> Vec<Note> {
     let note = |tone, text| Note { tone, name: machine.name.clone(), text, remedy: None };
     let unknown = machine.unknown.iter().filter(|unknown| unknown.field != "compute_bound_from_batch");
-    let mut notes: Vec<Note> =
-        unknown.map(|unknown| note(Tone::Quiet, format!("{}: {}", unknown.field, unknown.reason))).collect();
+    let mut notes = vec![note(Tone::Quiet, format!("figures from {}", machine.source))];
+    notes.extend(unknown.map(|unknown| note(Tone::Quiet, format!("{}: {}", unknown.field, unknown.reason))));
     if let (Some(ridge), Some(here)) = (machine.ridge, analytic.work.intensity) {
         let ridge = units::significant(ridge, 3);
         notes.push(match machine.compute_bound_from_batch {
@@ -144,8 +142,11 @@ fn forms(analytic: &Analytic) -> Option<Section> {
             Cell::maybe(form.intensity, |x| units::significant(x, 4)),
             form.bound.as_ref().map_or_else(Cell::none, Cell::text),
             Cell::maybe(form.seconds, units::seconds),
-            form.compute_bound_from_batch
-                .map_or_else(|| Cell::text("never"), |batch| Cell::text(units::count(batch as u64))),
+            match (form.seconds, form.compute_bound_from_batch) {
+                (None, _) => Cell::none(),
+                (Some(_), None) => Cell::text("never"),
+                (Some(_), Some(batch)) => Cell::text(units::count(batch as u64)),
+            },
         ]
     });
     let first = analytic.machines.first().map_or("no machine", |machine| &*machine.name);

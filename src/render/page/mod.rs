@@ -7,6 +7,7 @@ mod analytic;
 mod ceilings;
 pub(super) mod compared;
 mod condition;
+mod dashboard;
 mod engines;
 pub(super) mod judged;
 mod kernel;
@@ -19,6 +20,8 @@ mod side_by_side;
 mod summary;
 mod trial;
 mod tuning;
+mod tuning_matmul;
+mod tuning_mol;
 
 use super::facts::Facts;
 use super::figure::Figure;
@@ -29,6 +32,7 @@ use crate::document::{Document, Machine, Selftest, Tuning};
 
 pub use analytic::analytic_page;
 pub use compared::page as comparison_page;
+pub use dashboard::dashboard;
 pub use side_by_side::side_by_side;
 
 /// What was computed beside a document and belongs into its report. Everything may be absent.
@@ -40,6 +44,8 @@ pub struct Extras<'a> {
     pub recommendations: &'a [Recommendation],
     /// A comparison with another document.
     pub comparison: Option<&'a ComparisonReport>,
+    /// Searches over settings, for the dashboard.
+    pub tunings: &'a [Tuning],
 }
 
 /// All there is to say.
@@ -272,7 +278,11 @@ pub fn selftest_section(document: &Selftest) -> Section {
 /// A search over settings.
 #[must_use]
 pub fn tuning_section(document: &Tuning) -> Section {
-    tuning::tuning(document)
+    match (&document.mol, &document.matmul) {
+        (Some(mol), _) => tuning_mol::tuning(document, mol),
+        (None, Some(matmul)) => tuning_matmul::tuning(document, matmul),
+        (None, None) => tuning::tuning(document),
+    }
 }
 
 /// The section about a machine.
