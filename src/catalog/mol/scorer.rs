@@ -150,7 +150,7 @@ impl Scorer {
             ScoreForm::Eager => Kind::Staged(Box::new(model.staged(tier, Precision::Single, EVERY_PAIR)?)),
             ScoreForm::Fused | ScoreForm::Dot => Kind::Fused(Box::new(model.fused(tier)?)),
         };
-        Ok(Self { kind, sizes, queries: model.queries, scores })
+        Ok(Self { kind, sizes, queries: model.sample.queries, scores })
     }
 
     /// Scores the batch with every item; answers the scores, a row a query.
