@@ -33,7 +33,8 @@ pub(super) struct Args {
     /// sentence-transformers folder, or a hub id such as org/name
     #[arg(long, value_name = "MODEL", default_value = "builtin:minilm-l6", value_parser = parse_model)]
     model: ModelSource,
-    /// Engines, or `all`: native, onnxruntime, openvino, candle, rten; others take turns with native, which is measured in any case
+    /// Engines, or `all`: native, onnxruntime, openvino, candle, rten; others take turns with native, which is measured in
+    /// any case
     #[arg(long = "engine", value_name = "ENGINE", value_delimiter = ',', default_value = "native", value_parser = parse_engine)]
     engines: Vec<String>,
     /// A file for an engine to read in place of the one that perfkit writes: ENGINE=FILE, or ENGINE:PRECISION=FILE

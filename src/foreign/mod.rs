@@ -9,9 +9,6 @@ mod blis;
 mod c_library;
 #[cfg(feature = "engine-candle")]
 pub mod candle;
-#[cfg(not(feature = "engine-candle"))]
-#[path = "not_built.rs"]
-pub mod candle;
 mod cblas;
 #[cfg(feature = "peer-faer")]
 mod faer;
@@ -23,6 +20,8 @@ mod libxsmm;
 mod matrixmultiply;
 mod mkl;
 mod network;
+#[cfg(not(all(feature = "engine-candle", feature = "engine-rten")))]
+pub mod not_built;
 mod onednn;
 pub mod onnxruntime;
 mod openblas;
@@ -32,9 +31,6 @@ mod pool;
 mod python;
 #[cfg(feature = "engine-rten")]
 pub mod rten;
-#[cfg(not(feature = "engine-rten"))]
-#[path = "not_built.rs"]
-pub mod rten;
 mod search;
 mod simsimd;
 
@@ -42,6 +38,10 @@ pub use library::{Absent, OpenError, Unsupported};
 pub use network::{
     BertActivation, BertRequest, Network, NetworkError, NetworkRequest, Opened, TokenBatch, Vectors,
 };
+#[cfg(not(feature = "engine-candle"))]
+pub use not_built as candle;
+#[cfg(not(feature = "engine-rten"))]
+pub use not_built as rten;
 
 /// The extents of a matrix product: `C[m, n] = A[m, k] B[k, n]`, every matrix in rows without gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -56,3 +56,12 @@ fn the_crates_are_of_the_versions_that_they_say_and_multiply() {
         assert_eq!(c, [4.0, 5.0, 10.0, 11.0], "{name}");
     }
 }
+
+#[cfg(all(feature = "engine-candle", feature = "engine-rten"))]
+#[test]
+fn engines_are_of_the_versions_that_they_say() {
+    let lock = include_str!("../../Cargo.lock");
+    for (name, version) in [("candle-transformers", candle::VERSION), ("rten", rten::VERSION)] {
+        assert!(lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n")), "{name}");
+    }
+}
