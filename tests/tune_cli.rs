@@ -72,7 +72,13 @@ fn quality_comes_from_a_table_or_from_vectors_and_limits_the_choice() {
     let mut lines = String::new();
     for i in 0..100_u32 {
         let numbers: Vec<String> = (0..32_u32)
-            .map(|j| if j < 16 { ((i * 31 + j * 17) % 23).to_string() } else { "0".to_owned() })
+            .map(|j| {
+                if j < 16 {
+                    ((31 * i * i + 17 * j * j + 7 * i * j) % 101).to_string()
+                } else {
+                    "0".to_owned()
+                }
+            })
             .collect();
         lines.push_str(&format!("{{\"index\":{i},\"embedding\":[{}]}}\n", numbers.join(",")));
     }
@@ -107,6 +113,28 @@ fn limits_that_none_meets_are_inconclusive_and_wrong_input_is_refused() {
         assert_eq!(code, 2, "{more:?}: {stderr}");
         assert!(stdout.is_empty() && stderr.contains(word), "{more:?}: {stderr}");
     }
+}
+
+#[test]
+fn a_process_of_its_own_tells_what_a_form_takes() {
+    let resident = |form: &str| {
+        let task = format!(
+            r#"{{"form":"{form}","items":20000,"dot_width":64,"settings":{{"query_components":4,"item_components":4,"width":32,"gate_hidden":64,"batch":4}}}}"#
+        );
+        let output =
+            Command::cargo_bin("perfkit").unwrap().args(["__mol-footprint", &task]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{form}: {}", String::from_utf8_lossy(&output.stderr));
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let [resident, peak] = ["resident_bytes", "peak_bytes"].map(|field| answer[field].as_u64().unwrap());
+        assert!(peak >= resident, "{form}");
+        resident
+    };
+    // The eager form keeps tensors of every pair: 80,000 pairs of 96 numbers; the fused one keeps the items.
+    let (eager, fused) = (resident("eager"), resident("fused"));
+    assert!(eager > 80_000 * 96 * 4, "{eager}");
+    assert!(fused > 20_000 * (128 + 16) * 4 && fused < eager, "{fused} {eager}");
+    let wrong = Command::cargo_bin("perfkit").unwrap().args(["__mol-footprint", "{}"]).output().unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A search over the sizes of a mixture of logits: the front, the choice and how sure it is, and what to set and to watch.
 
-use super::{Advice, Block, Cell, Fact, Note, Section, Table, Tone, number_column, words_column};
-use crate::document::{DotBeside, FormMemory, MolCandidate, MolTuning, Tuning};
+use super::{Block, Cell, Fact, Note, Section, Table, Tone, number_column, words_column};
+use crate::document::{DotBeside, FormMemory, MolCandidate, MolTuning, Tuning, TuningAdvice};
 use crate::render::figure;
 use crate::units;
 
@@ -35,13 +35,13 @@ pub(super) fn tuning(tuning: &Tuning, mol: &MolTuning) -> Section {
     let all: Vec<&MolCandidate> = mol.candidates.iter().collect();
     blocks.push(Block::Table(table("Every configuration", &all, mol, true)));
     if !mol.advice.is_empty() {
-        let advice = mol.advice.iter().map(|advice| Advice {
-            action: advice.action.clone(),
-            why: advice.because.clone(),
-            effect: String::new(),
-            evidence: Vec::new(),
-        });
-        blocks.push(Block::Advice(advice.collect()));
+        let note = |advice: &TuningAdvice| Note {
+            tone: Tone::Normal,
+            name: "deploy".to_owned(),
+            text: format!("{}: {}", advice.action, advice.because),
+            remedy: None,
+        };
+        blocks.push(Block::Notes(mol.advice.iter().map(note).collect()));
     }
     let notes = notes(tuning, mol);
     if !notes.is_empty() {
