@@ -183,7 +183,7 @@ impl NativeEngine {
             let (values, behind) = std::mem::take(&mut rest).split_at_mut((end - start) * dimensions);
             let lengths = &lengths[start..end];
             let part_tokens = lengths.iter().sum();
-            let job = Job { encoder: &**encoder, texts: &texts[start..end], lengths, part_tokens, values };
+            let job = Job { encoder, texts: &texts[start..end], lengths, part_tokens, values };
             dealt.push((Some(job), Ok(())));
             (start, rest) = (end, behind);
         }
@@ -229,7 +229,7 @@ impl NativeEngine {
         let Some(lane) = lanes.first_mut() else { return Ok(()) };
         let lane = lane.get_mut().unwrap_or_else(PoisonError::into_inner);
         lane.parts.begin(stages.track());
-        let job = Job { encoder: &**encoder, texts, lengths, part_tokens: *part_tokens, values };
+        let job = Job { encoder, texts, lengths, part_tokens: *part_tokens, values };
         let answer = lane.work(job, team, stages, probe);
         layer_parts.begin(None);
         layer_parts.add_scaled(&lane.parts, 1, 1);
