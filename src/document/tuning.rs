@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Machine;
+
 mod matmul;
 mod mol;
 
@@ -54,6 +56,21 @@ fn embed() -> String {
 impl Tuning {
     /// The schema that this version writes.
     pub const SCHEMA: &'static str = "perfkit.tuning/1";
+
+    /// A search of this version over something, before anything is tried.
+    #[must_use]
+    pub fn begin(what: &str, model: &str, machine: &Machine, seed: u64, limits: TuningLimits) -> Self {
+        Self {
+            schema: Self::SCHEMA.to_owned(),
+            tool: format!("perfkit {}", env!("CARGO_PKG_VERSION")),
+            what: what.to_owned(),
+            model: model.to_owned(),
+            machine: machine.fingerprint.clone(),
+            seed,
+            limits,
+            ..Self::default()
+        }
+    }
 }
 
 /// What a setting must meet.

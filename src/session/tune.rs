@@ -70,17 +70,8 @@ pub fn tune(
         Some(lines) => lines.iter().map(String::as_str).collect(),
         None => corpus::lines().collect(),
     };
-    let mut tuning = Tuning {
-        schema: Tuning::SCHEMA.to_owned(),
-        tool: format!("perfkit {}", env!("CARGO_PKG_VERSION")),
-        what: "embed".to_owned(),
-        model: model.slug.clone(),
-        machine: machine.fingerprint.clone(),
-        seed: embed.seed,
-        limits: plan.limits,
-        notes: model.notes.clone(),
-        ..Tuning::default()
-    };
+    let mut tuning = Tuning::begin("embed", &model.slug, machine, embed.seed, plan.limits);
+    tuning.notes.clone_from(&model.notes);
     let encoders = open(plan, &model, &mut tuning)?;
     observer.phase("agreement", encoders.len(), 0.0);
     for opened in &encoders {

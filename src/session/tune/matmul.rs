@@ -8,7 +8,9 @@ use crate::analysis::tune::{pays_from, raised};
 use crate::catalog::{
     Crossover, StrategyTrial, USUAL_PARALLEL_WORK, Way, measure_crossover, set_parallel_work,
 };
-use crate::document::{Machine, MatmulSize, MatmulTuning, RowsCrossover, Tier, Tuning, Unknown};
+use crate::document::{
+    Machine, MatmulSize, MatmulTuning, RowsCrossover, Tier, Tuning, TuningLimits, Unknown,
+};
 use crate::session::{Observer, Stop};
 use crate::sys::clock::as_seconds;
 use crate::sys::{Clock, Monotonic, Rng, Team};
@@ -48,15 +50,7 @@ pub fn tune_matmul(
     let clock = Monotonic::new();
     let start = clock.now();
     let tier = Tier::best_f32();
-    let mut tuning = Tuning {
-        schema: Tuning::SCHEMA.to_owned(),
-        tool: format!("perfkit {}", env!("CARGO_PKG_VERSION")),
-        what: "matmul".to_owned(),
-        model: "matrix products".to_owned(),
-        machine: machine.fingerprint.clone(),
-        seed: plan.seed,
-        ..Tuning::default()
-    };
+    let mut tuning = Tuning::begin("matmul", "matrix products", machine, plan.seed, TuningLimits::default());
     let mut found =
         MatmulTuning { tier: tier.to_string(), threads: plan.threads.get(), ..MatmulTuning::default() };
     let team = Team::new(plan.threads)?;

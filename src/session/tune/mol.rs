@@ -104,16 +104,7 @@ pub fn tune_mol(
     let clock = Monotonic::new();
     let start = clock.now();
     let tier = Tier::best_f32();
-    let mut tuning = Tuning {
-        schema: Tuning::SCHEMA.to_owned(),
-        tool: format!("perfkit {}", env!("CARGO_PKG_VERSION")),
-        what: "mol".to_owned(),
-        model: "mixture of logits".to_owned(),
-        machine: machine.fingerprint.clone(),
-        seed: plan.seed,
-        limits: plan.limits,
-        ..Tuning::default()
-    };
+    let mut tuning = Tuning::begin("mol", "mixture of logits", machine, plan.seed, plan.limits);
     let mut mol = MolTuning {
         items: plan.items,
         tier: tier.to_string(),
