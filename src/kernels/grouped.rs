@@ -238,51 +238,100 @@ impl Mapped<'_> {
 /// The codes of one row's group, in quads of depths that come to lie in one lane when vectors are narrowed; the scale.
 #[inline(always)]
 fn encode_group<S: DotU8S8>(simd: S, codes: Codes, input: Mapped<'_>, to: &mut [u8]) -> f32 {
+    match (codes, input.x.len() == GROUP) {
+        (Codes::Signed, true) => encode_whole::<S, false>(simd, input, to),
+        (Codes::Unsigned, true) => encode_whole::<S, true>(simd, input, to),
+        (Codes::Signed, false) => encode_part::<S, false>(simd, input, to),
+        (Codes::Unsigned, false) => encode_part::<S, true>(simd, input, to),
+    }
+}
+
+const fn codes_of(unsigned: bool) -> Codes {
+    if unsigned { Codes::Unsigned } else { Codes::Signed }
+}
+
+/// What unsigned codes stand for: nothing negative. What is not a number stays so.
+#[inline(always)]
+fn bounded<S: DotU8S8, const UNSIGNED: bool>(simd: S, x: S::F32) -> S::F32 {
+    if UNSIGNED { simd.max(simd.zero(), x) } else { x }
+}
+
+/// Adding 1.5 * 2^23 rounds to an integer and leaves it in the lowest bits; with 128 more or less the code is moved to the
+/// range that the tier's instruction takes. One rounding in all, as the multiply-add of these tiers is fused.
+#[inline(always)]
+fn moved<S: DotU8S8>(simd: S, codes: Codes) -> S::F32 {
+    const MAGIC: f32 = 12_582_912.0;
+    simd.splat(MAGIC + code_offset(codes, S::LEFT_IS_SIGNED))
+}
+
+/// All of a group: what it is mapped to stays in registers, where there are enough, until its scale is known.
+#[inline(always)]
+fn encode_whole<S: DotU8S8, const UNSIGNED: bool>(simd: S, input: Mapped<'_>, to: &mut [u8]) -> f32 {
+    /// Steps of four vectors of the narrowest tier.
+    const MOST_STEPS: usize = GROUP / (4 * 4);
+    let mut kept = [[simd.zero(); 4]; MOST_STEPS];
+    let mut top = simd.splat_i32(0);
+    for step in 0..const { GROUP / (4 * S::LANES) } {
+        for i in 0..4 {
+            let x = bounded::<S, UNSIGNED>(simd, input.load(simd, (4 * step + i) * S::LANES));
+            top = simd.larger_magnitude(top, x);
+            kept[step][i] = x;
+        }
+    }
+    let codes = codes_of(UNSIGNED);
+    let (scale, factor) = scale_and_factor(codes, f32::from_bits(simd.largest_i32(top).cast_unsigned()));
+    let (moved, factor) = (moved(simd, codes), simd.splat(factor));
+    for step in 0..const { GROUP / (4 * S::LANES) } {
+        let [a, b, c, d] = kept[step];
+        let x = [
+            simd.mul_add(a, factor, moved),
+            simd.mul_add(b, factor, moved),
+            simd.mul_add(c, factor, moved),
+            simd.mul_add(d, factor, moved),
+        ];
+        simd.store_bytes(simd.lowest_bytes(x), &mut to[step * 4 * S::LANES..]);
+    }
+    scale
+}
+
+/// Less than a group.
+#[inline(always)]
+fn encode_part<S: DotU8S8, const UNSIGNED: bool>(simd: S, input: Mapped<'_>, to: &mut [u8]) -> f32 {
     let step = 4 * S::LANES;
     let whole = input.x.len() / step * step;
     let rest = (input.x.len() - whole).div_ceil(4);
-    // In front, so that what is not a number comes out as such.
-    let floor = match codes {
-        Codes::Signed => simd.splat(f32::NEG_INFINITY),
-        Codes::Unsigned => simd.zero(),
-    };
-    let mut tops = [simd.splat_i32(0); 2];
-    for at in (0..whole).step_by(2 * S::LANES) {
-        tops[0] = simd.larger_magnitude(tops[0], simd.max(floor, input.load(simd, at)));
-        tops[1] = simd.larger_magnitude(tops[1], simd.max(floor, input.load(simd, at + S::LANES)));
+    let mut top = simd.splat_i32(0);
+    for at in (0..whole).step_by(S::LANES) {
+        top = simd.larger_magnitude(top, bounded::<S, UNSIGNED>(simd, input.load(simd, at)));
     }
     for part in 0..4 {
         let at = whole + part * rest;
-        let x = input.load_partial(simd, at..at + rest);
-        tops[part % 2] = simd.larger_magnitude(tops[part % 2], simd.max(floor, x));
+        top =
+            simd.larger_magnitude(top, bounded::<S, UNSIGNED>(simd, input.load_partial(simd, at..at + rest)));
     }
-    let largest = simd.largest_i32(tops[0]).max(simd.largest_i32(tops[1]));
-    let (scale, factor) = scale_and_factor(codes, f32::from_bits(largest.cast_unsigned()));
-    // Adding 1.5 * 2^23 rounds to an integer and leaves it in the lowest bits; with 128 more or less the code is moved
-    // to the range that the tier's instruction takes. One rounding in all, as the multiply-add of these tiers is fused.
-    const MAGIC: f32 = 12_582_912.0;
-    let moved = simd.splat(MAGIC + code_offset(codes, S::LEFT_IS_SIGNED));
-    let factor = simd.splat(factor);
+    let codes = codes_of(UNSIGNED);
+    let (scale, factor) = scale_and_factor(codes, f32::from_bits(simd.largest_i32(top).cast_unsigned()));
+    let (moved, factor) = (moved(simd, codes), simd.splat(factor));
     for (at, to) in (0..whole).step_by(step).zip(to.chunks_exact_mut(step)) {
-        let x = [
-            simd.max(floor, input.load(simd, at)),
-            simd.max(floor, input.load(simd, at + S::LANES)),
-            simd.max(floor, input.load(simd, at + 2 * S::LANES)),
-            simd.max(floor, input.load(simd, at + 3 * S::LANES)),
-        ];
-        let x = [
-            simd.mul_add(x[0], factor, moved),
-            simd.mul_add(x[1], factor, moved),
-            simd.mul_add(x[2], factor, moved),
-            simd.mul_add(x[3], factor, moved),
-        ];
+        let mut x = [moved; 4];
+        for (i, x) in x.iter_mut().enumerate() {
+            *x = simd.mul_add(
+                bounded::<S, UNSIGNED>(simd, input.load(simd, at + i * S::LANES)),
+                factor,
+                moved,
+            );
+        }
         simd.store_bytes(simd.lowest_bytes(x), to);
     }
     if rest > 0 {
         let mut x = [moved; 4];
         for (part, x) in x.iter_mut().enumerate() {
             let at = whole + part * rest;
-            *x = simd.mul_add(simd.max(floor, input.load_partial(simd, at..at + rest)), factor, moved);
+            *x = simd.mul_add(
+                bounded::<S, UNSIGNED>(simd, input.load_partial(simd, at..at + rest)),
+                factor,
+                moved,
+            );
         }
         simd.store_bytes(simd.lowest_bytes(x), &mut to[whole..]);
     }
