@@ -266,6 +266,7 @@ fn moved<S: DotU8S8>(simd: S, codes: Codes) -> S::F32 {
 
 /// All of a group: what it is mapped to stays in registers, where there are enough, until its scale is known.
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "the indices are places of the input too")]
 fn encode_whole<S: DotU8S8, const UNSIGNED: bool>(simd: S, input: Mapped<'_>, to: &mut [u8]) -> f32 {
     /// Steps of four vectors of the narrowest tier.
     const MOST_STEPS: usize = GROUP / (4 * 4);
