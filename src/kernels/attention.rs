@@ -11,7 +11,7 @@ use super::lanes::{scale_in_place, whole_lanes};
 use super::matmul::block::{PackedPanel, StridedPanel};
 use super::matmul::tile::{Rows, Start, Target, VECTORS, multiply, tile_rows};
 use super::softmax::{exp_sum_in_place, reciprocal, shift};
-use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};
+use crate::simd::{MOST_LANES, Simd, SimdOp, Tier, TierUnavailable, dispatch};
 
 /// The most queries of a tile on any tier.
 const ROWS: usize = 12;
@@ -72,7 +72,7 @@ impl SimdOp for Attend<'_> {
                 tokens: self.tokens,
                 width: self.head_width,
             };
-            head.pack_keys::<S>(keys, padded);
+            head.pack_keys(s, keys, padded);
             let most = tile_rows(S::TIER, VECTORS);
             // Tiles of like height.
             let tiles = self.tokens.div_ceil(most);
@@ -166,6 +166,12 @@ fn add_in_place<S: Simd>(s: S, to: &mut [f32], by: &[f32]) {
     s.store_partial(s.add(s.load_partial(to_rest), s.load_partial(by_rest)), to_rest);
 }
 
+/// A vector of `from`; zeroes beyond its end.
+#[inline(always)]
+fn load_whole_or_part<S: Simd>(s: S, from: &[f32]) -> S::F32 {
+    if from.len() < S::LANES { s.load_partial(from) } else { s.load(from) }
+}
+
 /// One head of a sequence: token `t` starts at `t * stride` of each slice.
 #[derive(Clone, Copy)]
 struct Head<'a> {
@@ -182,20 +188,27 @@ impl Head<'_> {
     /// key, and nobody reads its scores.
     #[inline(always)]
     #[expect(clippy::cast_precision_loss, reason = "a head is far narrower than 2^24")]
-    fn pack_keys<S: Simd>(self, keys: &mut [f32], padded: usize) {
-        // Keys whose lines stay in the cache while the dimensions pass; stores are contiguous.
-        const TOGETHER: usize = 8;
-        let scale = 1.0 / (self.width as f32).sqrt();
+    fn pack_keys<S: Simd>(self, s: S, keys: &mut [f32], padded: usize) {
+        let scale = s.splat(1.0 / (self.width as f32).sqrt());
         let wide = VECTORS * S::LANES;
-        for first in (0..padded).step_by(TOGETHER) {
-            let tokens: [&[f32]; TOGETHER] = std::array::from_fn(|i| {
+        for first in (0..padded).step_by(4) {
+            let tokens: [&[f32]; 4] = std::array::from_fn(|i| {
                 let token = (first + i).min(self.tokens - 1);
                 &self.k[token * self.stride..][..self.width]
             });
             let panel = &mut keys[first / wide * wide * self.width..][..wide * self.width];
-            for (d, row) in panel.chunks_exact_mut(wide).enumerate() {
-                for (to, token) in row[first % wide..][..TOGETHER].iter_mut().zip(tokens) {
-                    *to = token[d] * scale;
+            for from in (0..self.width).step_by(S::LANES) {
+                let mut rows = [s.zero(); 4];
+                for (row, token) in rows.iter_mut().zip(tokens) {
+                    *row = s.mul(load_whole_or_part(s, &token[from..]), scale);
+                }
+                let mut fours = [[0.0; MOST_LANES]; 4];
+                for (vector, to) in s.transpose_fours(rows).into_iter().zip(&mut fours) {
+                    s.store(vector, to);
+                }
+                let to = &mut panel[from * wide..];
+                for (d, row) in to.chunks_exact_mut(wide).take(S::LANES).enumerate() {
+                    row[first % wide..][..4].copy_from_slice(&fours[d % 4][d / 4 * 4..][..4]);
                 }
             }
         }

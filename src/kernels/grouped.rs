@@ -19,6 +19,7 @@ use std::cell::RefCell;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
+use super::matmul::Finish;
 use super::matmul::ahead::Ahead;
 use super::matmul::split::rows_per_task;
 use crate::simd::{DotU8S8, DotU8S8Op, RowsMut, Tier, TierUnavailable, dispatch_u8s8};
@@ -107,10 +108,25 @@ const fn tile_rows(tier: Tier) -> usize {
 /// # Panics
 /// When a slice is shorter than its shape says.
 pub fn linear_grouped(team: &Team, x: &[f32], m: usize, weights: &GroupedInt8, out: &mut [f32]) {
+    linear_grouped_with(team, x, m, weights, None, out);
+}
+
+/// [`linear_grouped`] with something done to whole rows on the thread that made them.
+///
+/// # Panics
+/// When a slice is shorter than its shape says.
+pub fn linear_grouped_with(
+    team: &Team,
+    x: &[f32],
+    m: usize,
+    weights: &GroupedInt8,
+    finish: Option<Finish<'_>>,
+    out: &mut [f32],
+) {
     let (k, n) = (weights.k(), weights.n());
     let (x, out) = (&x[..m * k], &mut out[..m * n]);
     let outcome: Result<(), TierUnavailable> =
-        dispatch_u8s8(weights.tier(), Product { team, x, m, weights, out });
+        dispatch_u8s8(weights.tier(), Product { team, x, m, weights, finish, out });
     outcome.expect("packing tested the tier");
 }
 
@@ -119,6 +135,7 @@ struct Product<'a> {
     x: &'a [f32],
     m: usize,
     weights: &'a GroupedInt8,
+    finish: Option<Finish<'a>>,
     out: &'a mut [f32],
 }
 
@@ -127,14 +144,15 @@ impl DotU8S8Op for Product<'_> {
 
     #[inline(always)]
     fn eval<S: DotU8S8>(self, simd: S) {
-        let Self { team, x, m, weights, out } = self;
+        let Self { team, x, m, weights, finish, out } = self;
         let (k, n) = (weights.k(), weights.n());
         let rows = rows_per_task(team.threads(), [m, k, n], PARALLEL_WORK, tile_rows(S::TIER));
         let Some(elements) = NonZeroUsize::new(rows * n) else { return };
         team.for_each_chunk(out, elements, |task, out| {
             let x = &x[task * rows * k..][..out.len() / n * k];
             // The body enters the tier itself: what is written inside a closure is compiled without its features.
-            ROWS.with_borrow_mut(|rows| simd.run_bytes(Block { x, weights, out, rows }));
+            let finish = finish.map(|finish| finish.from_row(task * rows));
+            ROWS.with_borrow_mut(|rows| simd.run_bytes(Block { x, weights, finish, out, rows }));
         });
     }
 }
@@ -143,6 +161,7 @@ impl DotU8S8Op for Product<'_> {
 struct Block<'a> {
     x: &'a [f32],
     weights: &'a GroupedInt8,
+    finish: Option<Finish<'a>>,
     out: &'a mut [f32],
     rows: &'a mut Rows,
 }
@@ -152,7 +171,7 @@ impl DotU8S8Op for Block<'_> {
 
     #[inline(always)]
     fn eval<S: DotU8S8>(self, simd: S) {
-        let Self { x, weights, out, rows } = self;
+        let Self { x, weights, finish, out, rows } = self;
         let (k, n, groups) = (weights.k(), weights.n(), weights.groups());
         let width = VECTORS * S::LANES;
         let (m, panels) = (out.len() / n.max(1), n.div_ceil(width));
@@ -183,6 +202,10 @@ impl DotU8S8Op for Block<'_> {
                         Place { out: &mut out[top * n + column..], stride: n, width: width.min(n - column) };
                     multiply(simd, bottom - top, a, Panel { weights, panel, ahead }, place);
                 }
+            }
+            if let Some(finish) = finish {
+                let (top, bottom) = (tops(some.start), tops(some.end));
+                finish.from_row(top).rows(&mut out[top * n..bottom * n]);
             }
         }
     }

@@ -68,6 +68,47 @@ pub fn layer_norm(
     dispatch(tier, LayerNorm { input, residual, affine: Affine { gamma, beta }, epsilon, out })
 }
 
+/// [`layer_norm`] of rows where they stand: `rows = norm(rows)`, or `norm(rows + residual)` where there is one.
+///
+/// # Panics
+/// As [`layer_norm`].
+pub fn layer_norm_in_place(
+    tier: Tier,
+    rows: &mut [f32],
+    residual: Option<&[f32]>,
+    gamma: &[f32],
+    beta: &[f32],
+    epsilon: f32,
+) -> Result<(), TierUnavailable> {
+    assert_eq!(gamma.len(), beta.len(), "gamma and beta are of one length");
+    assert!(residual.is_none_or(|r| r.len() == rows.len()), "rows and residual are of one length");
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let width = gamma.len();
+    assert!(width > 0 && rows.len().is_multiple_of(width), "{} floats are no rows of {width}", rows.len());
+    dispatch(tier, InPlace { rows, residual, affine: Affine { gamma, beta }, epsilon })
+}
+
+struct InPlace<'a> {
+    rows: &'a mut [f32],
+    residual: Option<&'a [f32]>,
+    affine: Affine<'a>,
+    epsilon: f32,
+}
+
+impl SimdOp for InPlace<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn eval<S: Simd>(self, s: S) {
+        let Self { rows, residual, affine, epsilon } = self;
+        match residual {
+            Some(residual) => affine.normalise(s, Increased { residual }, epsilon, rows),
+            None => affine.normalise(s, Standing, epsilon, rows),
+        }
+    }
+}
+
 /// The numbers to normalise, which stand in the output or elsewhere.
 trait Rows: Copy {
     /// Whether they stand in the output once their sums are known.
@@ -108,6 +149,40 @@ impl Rows for Added<'_> {
     #[inline(always)]
     fn sum<S: Simd>(self, s: S, first: usize, out: &mut [f32]) -> S::F32 {
         add_and_sum(s, &self.input[first..][..out.len()], &self.residual[first..][..out.len()], out)
+    }
+    #[inline(always)]
+    fn elsewhere(&self, _: usize) -> &[f32] {
+        &[]
+    }
+}
+
+/// What stands in the output already.
+#[derive(Clone, Copy)]
+struct Standing;
+
+impl Rows for Standing {
+    const IN_PLACE: bool = true;
+    #[inline(always)]
+    fn sum<S: Simd>(self, s: S, _: usize, out: &mut [f32]) -> S::F32 {
+        sum(s, out)
+    }
+    #[inline(always)]
+    fn elsewhere(&self, _: usize) -> &[f32] {
+        &[]
+    }
+}
+
+/// What stands in the output, and what is added to it.
+#[derive(Clone, Copy)]
+struct Increased<'a> {
+    residual: &'a [f32],
+}
+
+impl Rows for Increased<'_> {
+    const IN_PLACE: bool = true;
+    #[inline(always)]
+    fn sum<S: Simd>(self, s: S, first: usize, out: &mut [f32]) -> S::F32 {
+        increase_and_sum(s, &self.residual[first..][..out.len()], out)
     }
     #[inline(always)]
     fn elsewhere(&self, _: usize) -> &[f32] {
@@ -302,6 +377,23 @@ fn add_and_sum<S: Simd>(s: S, row: &[f32], residual: &[f32], out: &mut [f32]) ->
     s.add(sum, total)
 }
 
+/// `out += residual`; returns the sums of `out`, lane by lane.
+#[inline(always)]
+fn increase_and_sum<S: Simd>(s: S, residual: &[f32], out: &mut [f32]) -> S::F32 {
+    let whole = whole_lanes::<S>(out.len());
+    let (residual, residual_rest) = residual.split_at(whole);
+    let (out, out_rest) = out.split_at_mut(whole);
+    let mut sum = s.zero();
+    for (y, r) in out.chunks_exact_mut(S::LANES).zip(residual.chunks_exact(S::LANES)) {
+        let total = s.add(s.load(y), s.load(r));
+        sum = s.add(sum, total);
+        s.store(total, y);
+    }
+    let total = s.add(s.load_partial(out_rest), s.load_partial(residual_rest));
+    s.store_partial(total, out_rest);
+    s.add(sum, total)
+}
+
 /// The sums of the squared distances of a row from its mean, lane by lane.
 #[inline(always)]
 fn squares_around<S: Simd>(s: S, row: &[f32], mean: f32) -> S::F32 {
@@ -392,8 +484,8 @@ mod tests {
                 let mut rng = Rng::new(9);
                 let mut random =
                     |len: usize| -> Vec<f32> { (0..len).map(|_| rng.uniform_f32(-1.0, 1.0)).collect() };
-                let input: Vec<f32> = random(4 * width).iter().map(|x| x + offset).collect();
-                let (addend, gamma, beta) = (random(4 * width), random(width), random(width));
+                let input: Vec<f32> = random(11 * width).iter().map(|x| x + offset).collect();
+                let (addend, gamma, beta) = (random(11 * width), random(width), random(width));
                 for residual in [None, Some(&*addend)] {
                     // What the row sums round to is the input of the rest, so the reference starts from that.
                     let total: Vec<f32> = match residual {
@@ -406,6 +498,10 @@ mod tests {
                         layer_norm(tier, &input, residual, &gamma, &beta, 1e-5, &mut out).unwrap();
                         compare_floats(&out, &reference, tolerance, tolerance)
                             .unwrap_or_else(|m| panic!("{tier} {width} {offset}: {m}"));
+                        let mut rows = input.clone();
+                        layer_norm_in_place(tier, &mut rows, residual, &gamma, &beta, 1e-5).unwrap();
+                        compare_floats(&rows, &reference, tolerance, tolerance)
+                            .unwrap_or_else(|m| panic!("{tier} {width} {offset} in place: {m}"));
                     }
                     plain_layer_norm(&input, residual, &gamma, &beta, 1e-5, &mut out);
                     compare_floats(&out, &reference, 4.0 * tolerance, 4.0 * tolerance)

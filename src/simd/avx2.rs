@@ -358,6 +358,19 @@ impl Simd for Avx2 {
         unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
     }
     #[inline(always)]
+    fn transpose_fours(self, [a, b, c, d]: [__m256; 4]) -> [__m256; 4] {
+        let ab = avx2!(_mm256_castps_pd(_mm256_unpacklo_ps(a, b)));
+        let cd = avx2!(_mm256_castps_pd(_mm256_unpacklo_ps(c, d)));
+        let ab_high = avx2!(_mm256_castps_pd(_mm256_unpackhi_ps(a, b)));
+        let cd_high = avx2!(_mm256_castps_pd(_mm256_unpackhi_ps(c, d)));
+        [
+            avx2!(_mm256_castpd_ps(_mm256_unpacklo_pd(ab, cd))),
+            avx2!(_mm256_castpd_ps(_mm256_unpackhi_pd(ab, cd))),
+            avx2!(_mm256_castpd_ps(_mm256_unpacklo_pd(ab_high, cd_high))),
+            avx2!(_mm256_castpd_ps(_mm256_unpackhi_pd(ab_high, cd_high))),
+        ]
+    }
+    #[inline(always)]
     fn sum_four(self, [a, b, c, d]: [__m256; 4]) -> [f32; 4] {
         // Each half of the result of two rounds holds the half's sums of a, b, c and d.
         let four = avx2!(_mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d)));

@@ -432,6 +432,19 @@ macro_rules! implement_simd {
                 across_four!(vectors, _mm512_max_ps, _mm256_max_ps, _mm_max_ps)
             }
             #[inline(always)]
+            fn transpose_fours(self, [a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
+                let ab = avx512!(_mm512_castps_pd(_mm512_unpacklo_ps(a, b)));
+                let cd = avx512!(_mm512_castps_pd(_mm512_unpacklo_ps(c, d)));
+                let ab_high = avx512!(_mm512_castps_pd(_mm512_unpackhi_ps(a, b)));
+                let cd_high = avx512!(_mm512_castps_pd(_mm512_unpackhi_ps(c, d)));
+                [
+                    avx512!(_mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd))),
+                    avx512!(_mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd))),
+                    avx512!(_mm512_castpd_ps(_mm512_unpacklo_pd(ab_high, cd_high))),
+                    avx512!(_mm512_castpd_ps(_mm512_unpackhi_pd(ab_high, cd_high))),
+                ]
+            }
+            #[inline(always)]
             fn sum_four(self, vectors: [__m512; 4]) -> [f32; 4] {
                 across_four!(vectors, _mm512_add_ps, _mm256_add_ps, _mm_add_ps)
             }

@@ -269,11 +269,14 @@ pub fn dispatch_bits<O: SimdOp>(tier: Tier, op: O) -> Result<O::Output, TierUnav
     dispatch(tier, op)
 }
 
+/// Lanes of the widest vectors.
+pub const MOST_LANES: usize = 16;
+
 /// The vectors of a tier. Loads and stores check the slice's length and panic when it is too short.
 pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     /// The tier that the token proves.
     const TIER: Tier;
-    /// Lanes of [`Simd::F32`] and [`Simd::I32`]; at most 16.
+    /// Lanes of [`Simd::F32`] and [`Simd::I32`]; at most [`MOST_LANES`].
     const LANES: usize;
     /// A vector of `LANES` single-precision numbers.
     type F32: Copy;
@@ -441,6 +444,22 @@ pub trait Simd: Copy + Send + Sync + fmt::Debug + 'static {
     #[inline(always)]
     fn largest_four(self, vectors: [Self::F32; 4]) -> [f32; 4] {
         vectors.map(|vector| self.largest(vector))
+    }
+    /// Four rows, each four lanes of which change places with those of the others as in a matrix that is transposed: lane
+    /// `4 q + i` of vector `j` is lane `4 q + j` of `rows[i]`.
+    #[inline(always)]
+    fn transpose_fours(self, rows: [Self::F32; 4]) -> [Self::F32; 4] {
+        let mut from = [[0.0; MOST_LANES]; 4];
+        for (row, lanes) in rows.into_iter().zip(&mut from) {
+            self.store(row, lanes);
+        }
+        let mut to = [[0.0; MOST_LANES]; 4];
+        for (j, to) in to.iter_mut().enumerate() {
+            for (lane, to) in to[..Self::LANES].iter_mut().enumerate() {
+                *to = from[lane % 4][lane / 4 * 4 + j];
+            }
+        }
+        to.map(|lanes| self.load(&lanes))
     }
     /// The sums of the lanes of four vectors.
     #[inline(always)]

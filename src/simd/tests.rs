@@ -224,3 +224,32 @@ fn four_vectors_are_narrowed_in_order_on_every_tier() {
         assert_eq!(*beyond, 0, "{tier}");
     }
 }
+
+struct Fours<'a>(&'a [f32]);
+
+impl SimdOp for Fours<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn eval<S: Simd>(self, s: S) -> Vec<f32> {
+        let rows = [0, 1, 2, 3].map(|i| s.load(&self.0[i * S::LANES..]));
+        let mut out = vec![0.0; 4 * S::LANES];
+        for (row, to) in s.transpose_fours(rows).into_iter().zip(out.chunks_exact_mut(S::LANES)) {
+            s.store(row, to);
+        }
+        out
+    }
+}
+
+#[test]
+fn fours_of_four_rows_are_transposed_on_every_tier() {
+    let x: Vec<f32> = (0_u8..64).map(f32::from).collect();
+    for tier in Tier::available().filter(|&t| t != Tier::Sse41) {
+        let out = dispatch(tier, Fours(&x)).unwrap();
+        let lanes = out.len() / 4;
+        for (at, got) in out.into_iter().enumerate() {
+            let (row, lane) = (at / lanes, at % lanes);
+            assert_eq!(got, x[lane % 4 * lanes + lane / 4 * 4 + row], "{tier} row {row} lane {lane}");
+        }
+    }
+}

@@ -97,6 +97,12 @@ impl Team {
         self.pool.is_none()
     }
 
+    /// Which of the team's threads the calling one is; the first where it is none of them.
+    #[must_use]
+    pub fn place(&self) -> usize {
+        self.pool.as_ref().and_then(|pool| pool.current_thread_index()).unwrap_or(0)
+    }
+
     /// Runs `work` on a thread of the team: whatever it spreads over the team then begins on a thread that is awake.
     pub fn inside<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         match &self.pool {
@@ -167,7 +173,10 @@ mod tests {
             });
             assert!(done.iter().all(|d| d.load(Ordering::Relaxed) == 1), "{threads} threads");
             let mut data = vec![0_usize; 10];
-            team.for_each_chunk(&mut data, NonZeroUsize::new(3).unwrap(), |i, chunk| chunk.fill(i));
+            team.for_each_chunk(&mut data, NonZeroUsize::new(3).unwrap(), |i, chunk| {
+                assert!(team.place() < threads);
+                chunk.fill(i);
+            });
             assert_eq!(data, [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]);
         }
     }

@@ -18,6 +18,7 @@ use crate::engines::model::{Model, Normalization};
 use crate::engines::tensors::Table;
 use crate::engines::{EngineError, Precision, Settings};
 use crate::kernels::attention::{Qkv, attend_biased, attention_scratch_len};
+use crate::kernels::matmul::Finish;
 use crate::kernels::{activation, norm, normalize, pool};
 use crate::simd::Tier;
 use crate::sys::Team;
@@ -140,7 +141,7 @@ impl Encoder {
         let width = shape.hidden;
         workspace.plan(team, shape, self.precision, texts.iter().map(Vec::len))?;
         let slices = workspace.slices();
-        let mut rows = slices.projected.chunks_exact_mut(width);
+        let mut rows = slices.hidden.chunks_exact_mut(width);
         for ids in texts {
             if ids.len() > shape.longest_text() {
                 return Err(EngineError::Input(format!(
@@ -163,7 +164,10 @@ impl Encoder {
                 row.iter_mut().zip(position).for_each(|(x, p)| *x += p);
             }
         }
-        self.normalise(team, slices.projected, None, &self.embedding_norm, slices.hidden);
+        let step = per_thread(slices.hidden.len(), width, team);
+        team.for_each_chunk(slices.hidden, step, |_, rows| {
+            self.normalise(rows, None, &self.embedding_norm);
+        });
         Ok(())
     }
 
@@ -199,28 +203,22 @@ impl Encoder {
         probe: &mut dyn FnMut(Intermediate, &[f32]),
     ) {
         let width = self.model.architecture.hidden;
-        let Slices {
-            hidden,
-            attended,
-            projected,
-            query_key_value,
-            context,
-            scratch,
-            halves,
-            lengths,
-            groups,
-        } = slices;
+        let Slices { hidden, attended, query_key_value, context, scratch, halves, lengths, groups } = slices;
         let tokens = hidden.len() / width;
         let qkv = &mut query_key_value[..3 * tokens * width];
-        parts.time(Part::QueryKeyValue, || layer.query_key_value.apply(team, hidden, tokens, halves, qkv));
+        parts.time(Part::QueryKeyValue, || {
+            layer.query_key_value.apply(team, hidden, tokens, halves, None, qkv);
+        });
         probe(Intermediate::QueryKeyValue, qkv);
         parts.time(Part::Attention, || self.attend_texts(team, lengths, *groups, qkv, scratch, context));
         probe(Intermediate::Context, context);
-        parts.time(Part::AttentionOutput, || {
-            layer.attention_output.apply(team, context, tokens, halves, projected);
-        });
-        parts.time(Part::AttentionNorm, || {
-            self.normalise(team, projected, Some(hidden), &layer.attention_norm, attended);
+        parts.time_finished([Part::AttentionOutput, Part::AttentionNorm], team, |finishing| {
+            let normalise = |first: usize, rows: &mut [f32]| {
+                let residual = &hidden[first * width..][..rows.len()];
+                finishing.time(|| self.normalise(rows, Some(residual), &layer.attention_norm));
+            };
+            let finish = Some(Finish::new(&normalise));
+            layer.attention_output.apply(team, context, tokens, halves, finish, attended);
         });
         probe(Intermediate::Attended, attended);
     }
@@ -290,50 +288,47 @@ impl Encoder {
         let tokens = slices.attended.len() / width;
         let blocks = tokens.div_ceil(FEED_FORWARD_TOKENS * team.threads().get());
         let block = tokens.div_ceil(blocks.max(1)).max(1);
-        let Slices { hidden, attended, projected, query_key_value, halves, .. } = slices;
+        let Slices { hidden, attended, query_key_value, halves, .. } = slices;
         for (attended, hidden) in attended.chunks(block * width).zip(hidden.chunks_mut(block * width)) {
             let tokens = attended.len() / width;
             let activated = &mut query_key_value[..tokens * wide];
-            parts.time(Part::Up, || layer.up.apply(team, attended, tokens, halves, activated));
-            parts.time(Part::Activation, || self.activate(team, activated));
+            parts.time_finished([Part::Up, Part::Activation], team, |finishing| {
+                let activate = |_: usize, rows: &mut [f32]| finishing.time(|| self.activate(rows));
+                layer.up.apply(team, attended, tokens, halves, Some(Finish::new(&activate)), activated);
+            });
             probe(Intermediate::Activated, activated);
-            let projected = &mut projected[..tokens * width];
-            parts.time(Part::Down, || layer.down.apply(team, activated, tokens, halves, projected));
-            parts.time(Part::OutputNorm, || {
-                self.normalise(team, projected, Some(attended), &layer.output_norm, hidden);
+            parts.time_finished([Part::Down, Part::OutputNorm], team, |finishing| {
+                let normalise = |first: usize, rows: &mut [f32]| {
+                    let residual = &attended[first * width..][..rows.len()];
+                    finishing.time(|| self.normalise(rows, Some(residual), &layer.output_norm));
+                };
+                layer.down.apply(team, activated, tokens, halves, Some(Finish::new(&normalise)), hidden);
             });
             probe(Intermediate::Output, hidden);
         }
     }
 
-    fn activate(&self, team: &Team, data: &mut [f32]) {
+    fn activate(&self, rows: &mut [f32]) {
         let tier = self.tier.f32_tier();
-        team.for_each_chunk(data, per_thread(data.len(), 1, team), |_, chunk| {
-            match self.model.architecture.activation {
-                Activation::GeluErf => activation::gelu_erf_in_place(tier, chunk),
-                Activation::GeluTanh => activation::gelu_tanh_in_place(tier, chunk),
-                Activation::Relu => activation::relu_in_place(tier, chunk),
-                Activation::Silu => activation::silu_in_place(tier, chunk),
-            }
-            .expect(PROVEN);
-        });
+        match self.model.architecture.activation {
+            Activation::GeluErf => activation::gelu_erf_in_place(tier, rows),
+            Activation::GeluTanh => activation::gelu_tanh_in_place(tier, rows),
+            Activation::Relu => activation::relu_in_place(tier, rows),
+            Activation::Silu => activation::silu_in_place(tier, rows),
+        }
+        .expect(PROVEN);
     }
 
-    fn normalise(&self, team: &Team, input: &[f32], residual: Option<&[f32]>, by: &Norm, out: &mut [f32]) {
+    fn normalise(&self, rows: &mut [f32], residual: Option<&[f32]>, by: &Norm) {
         let (tier, epsilon) = (self.tier.f32_tier(), self.model.architecture.epsilon);
-        let step = per_thread(out.len(), by.scale.len(), team);
-        team.for_each_chunk(out, step, |i, out| {
-            let part = i * step.get()..i * step.get() + out.len();
-            let residual = residual.map(|residual| &residual[part.clone()]);
-            norm::layer_norm(tier, &input[part], residual, &by.scale, &by.shift, epsilon, out).expect(PROVEN);
-        });
+        norm::layer_norm_in_place(tier, rows, residual, &by.scale, &by.shift, epsilon).expect(PROVEN);
     }
 
     /// One vector a text, as long as an embedding and not normalised: `out` has a row for each.
     pub(super) fn pool(&self, workspace: &mut Workspace, out: &mut [f32]) {
         let (width, kept) = (self.model.architecture.hidden, self.model.embedding_len());
         let (tier, pooling) = (self.tier.f32_tier(), self.model.pooling);
-        let Slices { hidden, projected, lengths, .. } = workspace.slices();
+        let Slices { hidden, context, lengths, .. } = workspace.slices();
         let mut first = 0;
         for (&tokens, out) in lengths.iter().zip(out.chunks_exact_mut(kept)) {
             let text = &hidden[first * width..][..tokens * width];
@@ -344,7 +339,7 @@ impl Encoder {
                     pool::pool(tier, pooling, text, width, None, out).expect(PROVEN);
                 }
             } else {
-                let whole = &mut projected[..width];
+                let whole = &mut context[..width];
                 pool::pool(tier, pooling, text, width, None, whole).expect(PROVEN);
                 out.copy_from_slice(&whole[..kept]);
             }

@@ -1,7 +1,7 @@
 //! What works through texts from their ids to their embeddings: the buffers and counters of one thread with a share of a
 //! batch of its own, or of a team that divides every step of a batch among its threads.
 
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::encoder::{Encoder, Probe};
 use super::parts::Parts;
@@ -105,11 +105,20 @@ impl Lane {
     }
 }
 
+/// A lane that its engine alone can reach. What a panic left in the buffers is written over.
+pub(super) fn own(lane: &mut Mutex<Lane>) -> &mut Lane {
+    lane.get_mut().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A lane to look at.
+pub(super) fn seen(lane: &Mutex<Lane>) -> MutexGuard<'_, Lane> {
+    lane.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// One of the lanes that nobody works in; there are as many as threads that look for one.
 pub(super) fn free(lanes: &[Mutex<Lane>]) -> Option<MutexGuard<'_, Lane>> {
     lanes.iter().cycle().find_map(|lane| match lane.try_lock() {
         Ok(lane) => Some(lane),
-        // What a panic left in the buffers is written over.
         Err(TryLockError::Poisoned(lane)) => Some(lane.into_inner()),
         Err(TryLockError::WouldBlock) => None,
     })

@@ -3,9 +3,10 @@
 use std::sync::OnceLock;
 
 use crate::engines::{EngineError, Precision};
-use crate::kernels::grouped::{Codes, GroupedInt8, Smoothing, linear_grouped};
+use crate::kernels::grouped::{Codes, GroupedInt8, Smoothing, linear_grouped_with};
 use crate::kernels::matmul::{
-    Bf16Method, Layout, PackedBf16, PackedF16, PackedMatrix, gemm, gemm_bf16, gemm_f16,
+    Bf16Method, Epilogue, Finish, Layout, PackedBf16, PackedF16, PackedMatrix, gemm_bf16, gemm_bf16_with,
+    gemm_f16_with, gemm_with,
 };
 use crate::kernels::quantize::{Half, to_half};
 use crate::simd::{Tier, TierUnavailable};
@@ -90,19 +91,21 @@ impl Linear {
         Some(Self { matrix, bias })
     }
 
-    /// `input` is `tokens` rows of the matrix' inputs, `out` as many of its outputs.
+    /// `input` is `tokens` rows of the matrix' inputs, `out` as many of its outputs; `finish` is what becomes of those.
     pub(super) fn apply(
         &self,
         team: &Team,
         input: &[f32],
         tokens: usize,
         halves: &mut Arena<u16>,
+        finish: Option<Finish<'_>>,
         out: &mut [f32],
     ) {
+        let epilogue = Epilogue { bias: Some(&self.bias), finish };
         match &self.matrix {
-            Matrix::F32(matrix) => gemm(team, input, tokens, matrix, Some(&self.bias), out),
-            Matrix::F16(matrix) => gemm_f16(team, input, tokens, matrix, Some(&self.bias), out),
-            Matrix::Int8(matrix) => linear_grouped(team, input, tokens, matrix, out),
+            Matrix::F32(matrix) => gemm_with(team, input, tokens, matrix, epilogue, out),
+            Matrix::F16(matrix) => gemm_f16_with(team, input, tokens, matrix, epilogue, out),
+            Matrix::Int8(matrix) => linear_grouped_with(team, input, tokens, matrix, finish, out),
             Matrix::Bf16(matrix, tier) => {
                 let [narrow] = halves.divide([tokens * matrix.k()]);
                 let step = per_thread(narrow.len(), matrix.k(), team);
@@ -110,7 +113,7 @@ impl Linear {
                     let input = &input[i * step.get()..][..narrow.len()];
                     to_half(*tier, Half::Bf16, input, narrow).expect(PROVEN);
                 });
-                gemm_bf16(team, narrow, tokens, matrix, Some(&self.bias), out);
+                gemm_bf16_with(team, narrow, tokens, matrix, epilogue, out);
             }
         }
     }

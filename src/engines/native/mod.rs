@@ -1,7 +1,7 @@
 //! The engine of our own: a BERT-family encoder over the kernels of this crate.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::{Embeddings, Engine, EngineError, Precision};
 use crate::sys::{Clock, Monotonic, Team};
@@ -32,6 +32,10 @@ pub(super) const PART_TOKENS: usize = 1024;
 /// Threads work on whole texts of their own, without waiting for each other between the steps of a layer and without fetching
 /// what another's cache holds, unless the dearest share costs more than so many even ones.
 const MOST_IMBALANCE: f64 = 1.2;
+/// Shares of a thread: one that was held up does fewer of them, and the others more.
+const SHARES: usize = 4;
+/// As long as each has so many tokens that the weights are not read much more often for it.
+const FEWEST_TOKENS: usize = 192;
 
 /// `native`: an encoder, the threads it runs on, and its buffers.
 pub struct NativeEngine {
@@ -47,6 +51,8 @@ pub struct NativeEngine {
     lengths: Vec<usize>,
     /// Tokens of a part of a batch.
     part_tokens: usize,
+    /// Buffers for every thread did not fit the memory: the threads divide every step from then on.
+    together: bool,
     /// Shares of the last batch; 0 where the threads divided every step of it among them.
     apart: usize,
 }
@@ -74,6 +80,7 @@ impl NativeEngine {
             layer_parts: Parts::new(clock),
             lengths: Vec::new(),
             part_tokens: PART_TOKENS,
+            together: false,
             apart: 0,
         }
     }
@@ -126,30 +133,34 @@ impl NativeEngine {
     ) -> Result<(), EngineError> {
         assert_eq!(values.len(), texts.len() * self.dimensions(), "an embedding a text");
         self.count(texts);
+        let mut short = false;
         if let Some(shares) = self.shares() {
             match self.embed_apart(texts, stages, shares, values) {
                 // What several threads need at once may be there for one after the other.
-                Err(EngineError::Memory { .. }) => self.lanes.truncate(1),
+                Err(EngineError::Memory { .. }) => {
+                    self.lanes.truncate(1);
+                    short = true;
+                }
                 answer => return answer,
             }
         }
-        if self.team.runs_here() {
-            return self.embed_together(texts, stages, &mut |_, _, _| {}, values);
-        }
         let team = self.team.clone();
-        team.inside(|| self.embed_together(texts, stages, &mut |_, _, _| {}, values))
+        let answer = team.inside(|| self.embed_together(texts, stages, &mut |_, _, _| {}, values));
+        self.together |= short && answer.is_ok();
+        answer
     }
 
     /// How many shares the last counted batch makes for threads that each work alone; `None` where it makes no even ones.
     fn shares(&self) -> Option<usize> {
         let threads = self.team.threads().get();
-        if threads == 1 || self.lengths.len() < threads {
+        if self.together || threads == 1 || self.lengths.len() < threads {
             return None;
         }
         let tokens: usize = self.lengths.iter().sum();
-        let shares = threads * tokens.div_ceil(threads.saturating_mul(self.part_tokens).max(1)).max(1);
+        let most_tokens = threads.saturating_mul(self.part_tokens).max(1);
+        let each = (tokens / (threads * FEWEST_TOKENS)).clamp(1, SHARES).max(tokens.div_ceil(most_tokens));
         let imbalance = Shares::new(&self.lengths, threads, self.token_cost()).imbalance();
-        (imbalance <= MOST_IMBALANCE).then_some(shares)
+        (imbalance <= MOST_IMBALANCE).then_some(threads * each)
     }
 
     /// What a token costs in a layer besides attention, in tokens that it attends to: 2 operations for each of 12 `h^2`
@@ -173,7 +184,7 @@ impl NativeEngine {
             lanes.push(Mutex::new(Lane::new(pool.clone(), *clock)));
         }
         for (number, lane) in lanes.iter_mut().enumerate() {
-            lane.get_mut().unwrap_or_else(PoisonError::into_inner).begin(number, stages);
+            lane::own(lane).begin(number, stages);
         }
         let mut ends = Shares::new(lengths, shares, cost);
         let (mut start, mut rest) = (0, values);
@@ -208,10 +219,10 @@ impl NativeEngine {
         layer_parts.begin(None);
         let mut spent = 0;
         for lane in lanes.iter_mut() {
-            spent += lane.get_mut().unwrap_or_else(PoisonError::into_inner).stages.nanoseconds();
+            spent += lane::own(lane).stages.nanoseconds();
         }
         for lane in lanes.iter_mut() {
-            let lane = lane.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let lane = lane::own(lane);
             stages.add_scaled(&lane.stages, passed, spent);
             layer_parts.add_scaled(&lane.parts, passed, spent);
         }
@@ -227,7 +238,7 @@ impl NativeEngine {
     ) -> Result<(), EngineError> {
         let Self { encoder, team, lanes, layer_parts, lengths, part_tokens, apart, .. } = self;
         let Some(lane) = lanes.first_mut() else { return Ok(()) };
-        let lane = lane.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let lane = lane::own(lane);
         lane.parts.begin(stages.track());
         let job = Job { encoder, texts, lengths, part_tokens: *part_tokens, values };
         let answer = lane.work(job, team, stages, probe);
@@ -271,8 +282,7 @@ impl NativeEngine {
     /// How its memory was used so far, all threads together.
     #[must_use]
     pub fn memory(&self) -> ArenaStatistics {
-        let lanes =
-            self.lanes.iter().map(|lane| lane.lock().unwrap_or_else(PoisonError::into_inner).memory());
+        let lanes = self.lanes.iter().map(|lane| lane::seen(lane).memory());
         lanes.fold(ArenaStatistics::default(), ArenaStatistics::plus)
     }
 
@@ -320,8 +330,7 @@ impl Engine for NativeEngine {
     #[expect(clippy::cast_precision_loss, reason = "bytes of a workspace")]
     fn facts(&self) -> Vec<(&'static str, f64)> {
         let memory = self.memory();
-        let lane = |lane: &Mutex<Lane>| lane.lock().unwrap_or_else(PoisonError::into_inner).smaller_parts;
-        let smaller_parts: u64 = self.lanes.iter().map(lane).sum();
+        let smaller_parts: u64 = self.lanes.iter().map(|lane| lane::seen(lane).smaller_parts).sum();
         let mut facts: Vec<_> = self.layer_parts.seconds().collect();
         let shape = &self.encoder.model().architecture;
         facts.extend(parts::flops(shape, &self.lengths));
@@ -408,7 +417,9 @@ mod tests {
         for threads in [2, 3] {
             let team = Team::new(NonZeroUsize::new(threads).unwrap()).unwrap();
             let mut engine = NativeEngine::new(encoder.clone(), team.clone());
-            for (texts, apart) in [(&even, threads), (&uneven, 0), (&many, threads), (&vec![], 0)] {
+            let several = threads * (many.iter().map(Vec::len).sum::<usize>() / (threads * FEWEST_TOKENS));
+            assert!(several > threads);
+            for (texts, apart) in [(&even, threads), (&uneven, 0), (&many, several), (&vec![], 0)] {
                 let right = single.embed_ids(texts, &mut Stages::new()).unwrap();
                 let mut stages = Stages::new();
                 let got = engine.embed_ids(texts, &mut stages).unwrap();

@@ -1,7 +1,9 @@
 //! Where the time of the layers goes: one sum for each part of a layer, over all layers of a batch.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::engines::config::Architecture;
-use crate::sys::{Clock, Monotonic};
+use crate::sys::{Clock, Monotonic, Team};
 use crate::telemetry::{Track, scaled};
 
 /// A part of a layer.
@@ -116,9 +118,70 @@ impl Parts {
         }
     }
 
+    /// Runs `work`, a product whose rows are finished as they are done, and adds its time to `part`, but that of finishing to
+    /// `finish`.
+    pub(super) fn time_finished(
+        &mut self,
+        [part, finish]: [Part; 2],
+        team: &Team,
+        work: impl FnOnce(&Finishing<'_>),
+    ) {
+        // A track is one thread's.
+        let track = self.track.as_ref().filter(|_| team.runs_here());
+        let finishing = Finishing {
+            clock: self.clock,
+            track: track.map(|track| (track, NAMES[finish as usize])),
+            team,
+            nanoseconds: AtomicU64::new(0),
+            threads: AtomicU64::new(0),
+        };
+        let start = self.clock.now();
+        work(&finishing);
+        let end = self.clock.now();
+        let passed = end.saturating_sub(start);
+        let finished = finishing.of_a_thread().min(passed);
+        self.nanoseconds[part as usize] += passed - finished;
+        self.nanoseconds[finish as usize] += finished;
+        if let Some(track) = &self.track {
+            track.span(NAMES[part as usize], start, end, None);
+        }
+    }
+
     /// Seconds of each part.
     pub(super) fn seconds(&self) -> impl Iterator<Item = (&'static str, f64)> {
         SECONDS.into_iter().zip(self.nanoseconds.map(crate::sys::clock::as_seconds))
+    }
+}
+
+/// The time that a team spends on finishing the rows of a product.
+pub(super) struct Finishing<'a> {
+    clock: Monotonic,
+    /// Where every piece is noted, and as what.
+    track: Option<(&'a Track, &'static str)>,
+    team: &'a Team,
+    /// Of all threads together.
+    nanoseconds: AtomicU64,
+    /// A bit for each thread that took part, and one for all beyond the 63rd.
+    threads: AtomicU64,
+}
+
+impl Finishing<'_> {
+    /// Runs `work` on some rows.
+    pub(super) fn time(&self, work: impl FnOnce()) {
+        let start = self.clock.now();
+        work();
+        let end = self.clock.now();
+        self.nanoseconds.fetch_add(end.saturating_sub(start), Ordering::Relaxed);
+        self.threads.fetch_or(1 << self.team.place().min(63), Ordering::Relaxed);
+        if let Some((track, name)) = self.track {
+            track.span(name, start, end, None);
+        }
+    }
+
+    /// What each of the threads spent on it, in the mean.
+    fn of_a_thread(&self) -> u64 {
+        let threads = self.threads.load(Ordering::Relaxed).count_ones();
+        self.nanoseconds.load(Ordering::Relaxed) / u64::from(threads.max(1))
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) struct Workspace {
     pub(super) halves: Arena<u16>,
     numbers: Arena<f32>,
     /// What [`Slices`] are cut to.
-    layout: [usize; 6],
+    layout: [usize; 5],
     groups: usize,
 }
 
@@ -29,8 +29,6 @@ pub(super) struct Slices<'a> {
     pub(super) hidden: &'a mut [f32],
     /// Tokens x hidden: between attention and feed-forward.
     pub(super) attended: &'a mut [f32],
-    /// Tokens x hidden: before an addition and normalisation.
-    pub(super) projected: &'a mut [f32],
     /// Tokens x 3 hidden.
     pub(super) query_key_value: &'a mut [f32],
     /// Tokens x hidden: attention's answer.
@@ -49,7 +47,7 @@ impl Workspace {
     /// A workspace whose numbers lie in a pool that others may share.
     pub(super) fn of(pool: BufferPool<f32>) -> Self {
         let numbers = Arena::of(pool);
-        Self { lengths: Vec::new(), halves: Arena::new(), numbers, layout: [0; 6], groups: 1 }
+        Self { lengths: Vec::new(), halves: Arena::new(), numbers, layout: [0; 5], groups: 1 }
     }
 
     /// Makes room for texts of these lengths.
@@ -74,7 +72,7 @@ impl Workspace {
         let block = tokens.min(FEED_FORWARD_TOKENS * threads) * shape.intermediate;
         let scratch = self.groups * attention_scratch_len(longest, shape.heads, shape.head_width());
         // The inner vectors of a block take the place of the projections, and of more where those are fewer.
-        self.layout = [vectors, vectors, vectors, (3 * vectors).max(block), vectors, scratch];
+        self.layout = [vectors, vectors, (3 * vectors).max(block), vectors, scratch];
         self.numbers.reserve(&self.layout)?;
         match precision {
             Precision::Bf16 => self.halves.reserve(&[vectors.max(block)]),
@@ -89,12 +87,10 @@ impl Workspace {
 
     /// The arena as it was planned.
     pub(super) fn slices(&mut self) -> Slices<'_> {
-        let [hidden, attended, projected, query_key_value, context, scratch] =
-            self.numbers.divide(self.layout);
+        let [hidden, attended, query_key_value, context, scratch] = self.numbers.divide(self.layout);
         Slices {
             hidden,
             attended,
-            projected,
             query_key_value,
             context,
             scratch,

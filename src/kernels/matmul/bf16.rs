@@ -15,9 +15,9 @@ use crate::simd::{
 use crate::sys::Team;
 use crate::tensor::AlignedBuffer;
 
-use super::Layout;
 use super::ahead::Ahead;
 use super::split::rows_per_task;
+use super::{Epilogue, Layout};
 
 /// Vectors of a tile's row.
 const VECTORS: usize = 2;
@@ -185,8 +185,24 @@ pub fn plain_gemm_bf16(a: &[u16], m: usize, k: usize, b: &[u16], n: usize, c: &m
 /// # Panics
 /// When a slice is shorter than its shape says.
 pub fn gemm_bf16(team: &Team, a: &[u16], m: usize, b: &PackedBf16, bias: Option<&[f32]>, c: &mut [f32]) {
+    gemm_bf16_with(team, a, m, b, Epilogue::bias(bias), c);
+}
+
+/// [`gemm_bf16`] with all that an epilogue does: a bias has `b.n()` elements, and rows are finished on the thread that did
+/// them.
+///
+/// # Panics
+/// When a slice is shorter than its shape says.
+pub fn gemm_bf16_with(
+    team: &Team,
+    a: &[u16],
+    m: usize,
+    b: &PackedBf16,
+    epilogue: Epilogue<'_>,
+    c: &mut [f32],
+) {
     let (a, c) = (&a[..m * b.k], &mut c[..m * b.n]);
-    let product = Product { team, a, m, b, bias: bias.map(|bias| &bias[..b.n]), c };
+    let product = Product { team, a, m, b, epilogue, c };
     let outcome = match b.method {
         Bf16Method::Pairs => dispatch_bf16(b.tier, product),
         Bf16Method::Widened => dispatch(b.tier, product),
@@ -200,19 +216,20 @@ struct Product<'a> {
     a: &'a [u16],
     m: usize,
     b: &'a PackedBf16,
-    bias: Option<&'a [f32]>,
+    epilogue: Epilogue<'a>,
     c: &'a mut [f32],
 }
 
 impl Product<'_> {
     /// Hands each task's rows of C to `work`, with the rows' place in A.
     fn split(self, tile_rows: usize, work: impl Fn(Block<'_>) + Sync + Send) {
-        let Self { team, a, m, b, bias, c } = self;
+        let Self { team, a, m, b, epilogue, c } = self;
         let rows = rows_per_task(team.threads(), [m, b.k, b.n], PARALLEL_WORK, tile_rows);
         let Some(elements) = NonZeroUsize::new(rows * b.n) else { return };
         team.for_each_chunk(c, elements, |task, c| {
             let a = &a[task * rows * b.k..][..c.len() / b.n * b.k];
-            ROWS.with_borrow_mut(|rows| work(Block { a, b, bias, c, rows }));
+            let epilogue = epilogue.from_row(task * rows);
+            ROWS.with_borrow_mut(|rows| work(Block { a, b, epilogue, c, rows }));
         });
     }
 }
@@ -238,7 +255,7 @@ impl DotBf16Op for Product<'_> {
 struct Block<'a> {
     a: &'a [u16],
     b: &'a PackedBf16,
-    bias: Option<&'a [f32]>,
+    epilogue: Epilogue<'a>,
     c: &'a mut [f32],
     rows: &'a mut [Rows; MOST_TILES],
 }
@@ -272,7 +289,7 @@ thread_local! {
 impl Block<'_> {
     #[inline(always)]
     fn multiply<S: Simd, M: Method<S>>(self, simd: S, method: M) {
-        let Self { a, b, bias, c, rows: copies } = self;
+        let Self { a, b, epilogue, c, rows: copies } = self;
         let (k, n, width) = (b.k, b.n, VECTORS * S::LANES);
         let m = c.len() / n.max(1);
         let tiles = m.div_ceil(M::tile_rows(S::TIER)).max(1);
@@ -310,10 +327,13 @@ impl Block<'_> {
                         let place = Place { c, stride: n, width: width.min(n - column), first: from == 0 };
                         let ahead = Ahead::new(next, depth, tile - first, some.len());
                         let ahead = ahead.elements(2 * VECTORS * S::LANES);
-                        let bias = bias.map(|bias| &bias[column..][..place.width]);
+                        let bias = epilogue.bias.map(|bias| &bias[column..][..place.width]);
                         let height = top(tile + 1) - top(tile);
                         tiles_of(simd, method, height, copy, Panel { values, ahead }, bias, place);
                     }
+                }
+                if let Some(finish) = epilogue.finish.filter(|_| from + depth >= pairs) {
+                    finish.from_row(top(first)).rows(&mut c[top(first) * n..top(some.end) * n]);
                 }
             }
         }

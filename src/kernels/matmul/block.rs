@@ -7,6 +7,7 @@ use crate::simd::{Simd, SimdOp};
 
 use super::PackedMatrix;
 use super::ahead::Ahead;
+use super::epilogue::Epilogue;
 use super::tile::{Panel, Rows, Start, Target, VECTORS, load_row, load_whole, multiply, tile_rows};
 
 /// The longest block of the depth: a panel of it, 64 KiB, is read from the caches next to the core by one tile after the
@@ -152,7 +153,7 @@ impl Panel for StridedPanel<'_> {
     }
 }
 
-/// `c = a b + bias` for some rows, on one thread.
+/// `c = a b` for some rows, and what becomes of them, on one thread.
 #[derive(Clone, Copy)]
 pub(super) struct Block<'a, B> {
     /// The rows of A, `depth` elements each.
@@ -161,8 +162,7 @@ pub(super) struct Block<'a, B> {
     pub(super) rows: usize,
     pub(super) depth: usize,
     pub(super) b: B,
-    /// One number a column.
-    pub(super) bias: Option<&'a [f32]>,
+    pub(super) epilogue: Epilogue<'a>,
     /// Elements of a row of C.
     pub(super) columns: usize,
 }
@@ -189,6 +189,9 @@ impl<B: Operand> SimdOp for Task<'_, B> {
             let a = &block.a[first * block.depth..];
             let c = &mut c[first * block.columns..][..rows * block.columns];
             Block { a, rows, ..block }.multiply(simd, left > 0, c);
+            if let Some(finish) = block.epilogue.finish {
+                finish.from_row(first).rows(c);
+            }
             first += rows;
         }
     }
@@ -234,7 +237,7 @@ impl<B: Operand> Block<'_, B> {
         let width = VECTORS * S::LANES;
         let column = panel * width;
         let tile_width = width.min(self.columns - column);
-        let start = match self.bias {
+        let start = match self.epilogue.bias {
             _ if depths.start > 0 => Start::Sum,
             Some(bias) => Start::Bias(&bias[column..][..tile_width]),
             None => Start::Zero,

@@ -10,7 +10,7 @@ use crate::tensor::AlignedBuffer;
 use super::ahead::Ahead;
 use super::block::{Block, Operand, PackedPanel, Weight};
 use super::tile::Panel;
-use super::{Layout, OverTeam, PackedMatrix};
+use super::{Epilogue, Layout, OverTeam, PackedMatrix};
 
 /// A `K x N` matrix of sixteen-bit floats in panels of as many columns as a register tile is wide; the last panel is
 /// filled up with zeroes.
@@ -91,9 +91,17 @@ impl PackedF16 {
 /// # Panics
 /// When a slice is shorter than its shape says.
 pub fn gemm_f16(team: &Team, a: &[f32], m: usize, b: &PackedF16, bias: Option<&[f32]>, c: &mut [f32]) {
+    gemm_f16_with(team, a, m, b, Epilogue::bias(bias), c);
+}
+
+/// [`gemm_f16`] with all that an epilogue does: a bias has `b.n()` elements, and rows are finished on the thread that did
+/// them.
+///
+/// # Panics
+/// When a slice is shorter than its shape says.
+pub fn gemm_f16_with(team: &Team, a: &[f32], m: usize, b: &PackedF16, epilogue: Epilogue<'_>, c: &mut [f32]) {
     let (a, c) = (&a[..m * b.k], &mut c[..m * b.n]);
-    let bias = bias.map(|bias| &bias[..b.n]);
-    let block = Block { a, rows: m, depth: b.k, b: Halves(b), bias, columns: b.n };
+    let block = Block { a, rows: m, depth: b.k, b: Halves(b), epilogue, columns: b.n };
     dispatch(b.tier, OverTeam { team, block, c }).expect("packing tested the tier");
 }
 

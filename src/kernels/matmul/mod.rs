@@ -15,6 +15,7 @@ pub(super) mod ahead;
 mod bf16;
 pub(super) mod block;
 mod dynamic;
+pub(super) mod epilogue;
 mod halves;
 mod int8;
 mod pack;
@@ -22,13 +23,14 @@ pub(super) mod split;
 mod strategy;
 pub(super) mod tile;
 
-pub use bf16::{Bf16Method, PackedBf16, gemm_bf16, plain_gemm_bf16};
+pub use bf16::{Bf16Method, PackedBf16, gemm_bf16, gemm_bf16_with, plain_gemm_bf16};
 use block::{Block, Operand, Packed, PanelsOf, Strided, Task};
 
 pub use dynamic::{
     PackedInt8, linear_dynamic, plain_linear_dynamic, quantize_channels, reference_linear_dynamic,
 };
-pub use halves::{PackedF16, gemm_f16, plain_gemm_f16};
+pub use epilogue::{Epilogue, Finish};
+pub use halves::{PackedF16, gemm_f16, gemm_f16_with, plain_gemm_f16};
 pub use int8::{
     ByteMatrix, LeftByte, PackedBytes, PackedTernary, Scales, gemm_bytes, gemm_bytes_scaled,
     plain_gemm_bytes, reference_gemm_bytes,
@@ -97,7 +99,7 @@ pub fn gemm_direct(
 ) -> Result<(), TierUnavailable> {
     let b = Strided { values: &b[..k * n], columns: n };
     let (a, c) = (&a[..m * k], &mut c[..m * n]);
-    let block = Block { a, rows: m, depth: k, b, bias: None, columns: n };
+    let block = Block { a, rows: m, depth: k, b, epilogue: Epilogue::default(), columns: n };
     dispatch(tier, Task { block, c })
 }
 
@@ -125,11 +127,17 @@ pub(super) fn multiply_within<S: Simd>(
     match b {
         Right::Panels(values) => {
             let b = PanelsOf { values, depth: k };
-            simd.run(Task { block: Block { a, rows: m, depth: k, b, bias: None, columns: n }, c });
+            simd.run(Task {
+                block: Block { a, rows: m, depth: k, b, epilogue: Epilogue::default(), columns: n },
+                c,
+            });
         }
         Right::Rows(values) => {
             let b = Strided { values, columns: n };
-            simd.run(Task { block: Block { a, rows: m, depth: k, b, bias: None, columns: n }, c });
+            simd.run(Task {
+                block: Block { a, rows: m, depth: k, b, epilogue: Epilogue::default(), columns: n },
+                c,
+            });
         }
     }
 }
@@ -142,9 +150,16 @@ pub(super) fn multiply_within<S: Simd>(
 /// # Panics
 /// When a slice is shorter than its shape says.
 pub fn gemm(team: &Team, a: &[f32], m: usize, b: &PackedMatrix, bias: Option<&[f32]>, c: &mut [f32]) {
+    gemm_with(team, a, m, b, Epilogue::bias(bias), c);
+}
+
+/// [`gemm`] with all that an epilogue does: a bias has `b.n()` elements, and rows are finished on the thread that did them.
+///
+/// # Panics
+/// When a slice is shorter than its shape says.
+pub fn gemm_with(team: &Team, a: &[f32], m: usize, b: &PackedMatrix, epilogue: Epilogue<'_>, c: &mut [f32]) {
     let (a, c) = (&a[..m * b.k()], &mut c[..m * b.n()]);
-    let bias = bias.map(|bias| &bias[..b.n()]);
-    let block = Block { a, rows: m, depth: b.k(), b: Packed(b), bias, columns: b.n() };
+    let block = Block { a, rows: m, depth: b.k(), b: Packed(b), epilogue, columns: b.n() };
     dispatch(b.tier(), OverTeam { team, block, c }).expect("packing tested the tier");
 }
 
@@ -171,7 +186,7 @@ pub fn gemm_unpacked(
     }
     let b = Strided { values: &values[..k * n], columns: n };
     let (a, c) = (&a[..m * k], &mut c[..m * n]);
-    let block = Block { a, rows: m, depth: k, b, bias: None, columns: n };
+    let block = Block { a, rows: m, depth: k, b, epilogue: Epilogue::default(), columns: n };
     dispatch(scratch.tier(), OverTeam { team, block, c }).expect("the scratch tested the tier");
 }
 
@@ -221,7 +236,8 @@ impl<B: Operand + Sync> SimdOp for OverTeam<'_, B> {
         let Some(elements) = NonZeroUsize::new(rows * n) else { return };
         team.for_each_chunk(c, elements, |task, c| {
             let (first, rows) = (task * rows, c.len() / n);
-            let block = Block { a: &block.a[first * k..], rows, ..block };
+            let epilogue = block.epilogue.from_row(first);
+            let block = Block { a: &block.a[first * k..], rows, epilogue, ..block };
             simd.run(Task { block, c });
         });
     }
@@ -271,7 +287,14 @@ impl SimdOp for Run<'_> {
         let Self { a, b, shape: [m, k, n], c } = self;
         for (i, c) in c.chunks_exact_mut(m * n).enumerate() {
             let b = Strided { values: &b[i * k * n..][..k * n], columns: n };
-            let block = Block { a: &a[i * m * k..][..m * k], rows: m, depth: k, b, bias: None, columns: n };
+            let block = Block {
+                a: &a[i * m * k..][..m * k],
+                rows: m,
+                depth: k,
+                b,
+                epilogue: Epilogue::default(),
+                columns: n,
+            };
             Task { block, c }.eval(simd);
         }
     }
