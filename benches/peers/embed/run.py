@@ -114,10 +114,11 @@ class Measuring:
 
     def contest(self, contest, corpus):
         """By engine: ours in turns with it."""
-        shape = ["--precision", contest.precision, "--batch", str(contest.batch), "--sequence", str(contest.tokens)]
+        shape = ["--precision", contest.precision, "--sequence", str(contest.tokens)]
         documents = {}
         for engine in (one for one in rows.ENGINES[contest.precision] if one not in self.options.without):
             arguments = ["--threads", "1", "--corpus", corpus, "--engine", engine, *shape]
+            arguments += ["--batch", str(contest.texts(engine))]
             for name, path in self.files.items():
                 arguments += ["--engine-file", f"{name}:int8={path}"]
             documents[engine] = self.document(f"{contest.name}-{engine}", arguments + self.options.length)

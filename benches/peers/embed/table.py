@@ -56,13 +56,13 @@ def ratios(contests, missing):
                     missing.append(f"{outcome['case']}: {outcome['why']}")
             for found in document.get("engines", []):
                 peer, native, ratio = cases[found["case"]], cases[found["native"]], found["ratio"]
-                way = found["case"].split("/")[2].split("@")[0]
+                way, shape = (part.split("@")[0] for part in found["case"].split("/")[2:4])
                 goal = contest.goal(way)
                 value, low, high = (ratio[key] for key in ("value", "low", "high"))
                 versions[engine] = peer["peer"]["version"]
                 starts = [one["facts"].get("cold_start_seconds") for one in (peer, native)]
                 lines.append(row(
-                    f"{contest.batch}x{contest.tokens}", contest.precision, way,
+                    shape, contest.precision, way,
                     *(milliseconds(one["derived"]["median_seconds"]) for one in (native, peer)),
                     f"{value:.2f}", f"{low:.2f} to {high:.2f}", goal or "", met(value, low, high, goal),
                     f"{peer['facts']['cosine_minimum']:.5f}",
