@@ -19,6 +19,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import time
 import venv
 
 import rows
@@ -76,7 +77,7 @@ def read_text(path):
     try:
         with open(path, encoding="utf-8") as file:
             return file.read()
-    except OSError:
+    except OSError:  # a process that has ended, too
         return None
 
 
@@ -172,9 +173,16 @@ def quantised_files(python, measuring, folder):
 
 
 def base_memory(measuring):
-    """The largest resident size of a process that loads no model, in bytes."""
+    """The largest resident size of a process that loads no model, in bytes; none where the system does not show it. What the
+    system counts of a child at its end would hold the peak of this script, which started it."""
     process = subprocess.Popen([measuring.options.perfkit, "detect"], stdout=subprocess.DEVNULL)
-    return os.wait4(process.pid, 0)[2].ru_maxrss * 1024
+    peak = None
+    while process.poll() is None:
+        lines = (read_text(f"/proc/{process.pid}/status") or "").splitlines()
+        sizes = [int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")]
+        peak = max(sizes, default=peak)
+        time.sleep(0.001)
+    return peak
 
 
 def arguments():
