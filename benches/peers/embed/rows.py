@@ -21,9 +21,10 @@ class Contest:
         self.name = f"{batch}x{tokens}-{precision}"
 
     def texts(self, engine):
-        """candle takes half a minute for six rounds of 32 mixed texts, and more than three times that for two batches, sorted
-        besides: it gets one."""
-        return min(self.batch, 32) if engine == "candle" and self.tokens == "mixed" else self.batch
+        """candle takes seconds for a batch of long texts, so that six rounds of two batches, sorted besides, would be minutes:
+        it gets one small batch."""
+        long = self.tokens == "mixed" or self.tokens > 64
+        return min(self.batch, 16) if engine == "candle" and long else self.batch
 
     def goal(self, engine):
         """At least so many times as fast, for `openvino`, `openvino-static`, `openvino-sorted`; none without a goal."""
