@@ -1,6 +1,7 @@
 //! `perfkit embed` and `perfkit model` as a user meets them: files in and out, exit codes, one clear line on bad input.
 
 #![expect(clippy::unwrap_used, reason = "a test whose own set-up fails has failed")]
+#![expect(clippy::print_stdout, reason = "a test that skips says what and why")]
 
 use std::path::Path;
 
@@ -79,6 +80,7 @@ fn bad_input_is_one_clear_line_with_exit_2_and_leaves_nothing_behind() {
         (folder.path().to_str().unwrap().to_owned(), path("out.jsonl"), &["folder"]),
         (path("objects.jsonl"), path("no/such/out.npy"), &["out.npy", "folder exists"]),
         (path("objects.jsonl"), folder.path().to_str().unwrap().to_owned(), &["it is a folder"]),
+        (path("objects.jsonl"), path("objects.jsonl"), &["--input and --output name the same file"]),
     ] {
         let assert = embed(&input, &output).assert().code(2).stdout("");
         let error = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
@@ -86,6 +88,23 @@ fn bad_input_is_one_clear_line_with_exit_2_and_leaves_nothing_behind() {
         assert!(error.lines().count() == 1 && !error.contains("panicked"), "{error}");
         assert_eq!(names(folder.path()), before, "{input}");
     }
+}
+
+#[test]
+fn a_device_is_written_to_as_it_is_and_a_full_one_is_an_error_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in.txt");
+    std::fs::write(&input, "one\ntwo\n").unwrap();
+    // What /dev/stdout leads to.
+    let piped = embed(input.to_str().unwrap(), "/proc/self/fd/1").assert().success();
+    assert_eq!(rows(&piped.get_output().stdout).len(), 2);
+    if !Path::new("/dev/full").exists() {
+        return println!("skipped: there is no /dev/full");
+    }
+    let assert = embed(input.to_str().unwrap(), "/dev/full").assert().code(2).stdout("");
+    let error = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+    assert!(error.contains("cannot write /dev/full: No space left"), "{error}");
+    assert!(std::fs::write("/dev/full", "x").is_err(), "it is a device still");
 }
 
 #[test]
@@ -98,6 +117,9 @@ fn wrong_arguments_are_usage_errors() {
         (&["embed", "--precision", "f7"], "f32"),
         (&["embed", "--input", "x"], "--output"),
         (&["embed", "--threads", "0"], "1 to 4096"),
+        (&["embed", "--batch", "0"], "'--batch <N>': a number, 1 or more"),
+        (&["embed", "--model", "Cargo.toml"], "Cargo.toml is a file"),
+        (&["embed", "--model", "builtin:tiny", "--batch", "99999999"], "65536 texts with --batch"),
         (&["embed", "--sequence", "long"], "mixed"),
         (&["embed", "--model", "builtin:tiny", "--batch", "1", "--sequence", "9999"], "1x9999"),
         (&["embed", "--model", "builtin:tiny", "--corpus", "/absent/corpus"], "/absent/corpus"),
@@ -243,6 +265,7 @@ fn streams_presets_levels_and_the_cache_change_no_vector() {
         (&["--stream", "timed", "--max-wait", "0"], ""),
         (&["--preset", "latency"], "preset latency: batch 1, all threads"),
         (&["--preset", "throughput", "--batch", "3", "--threads", "1"], "stream sequential, buffer 8"),
+        (&["--threads", "4096"], "--threads 4096: this process may use"),
         (&["--optimization", "none"], "optimization none: the precision's narrowest"),
         (&["--optimisation", "basic"], "optimization basic"),
         (&["--cache", "1MiB", "--batch", "8"], "cache: "),
@@ -275,6 +298,12 @@ fn streams_presets_levels_and_the_cache_change_no_vector() {
         (&["--output-precision", "int8,binary", "--output", &path("o.jsonl")], "one --output-precision"),
         (&["--cache", "much", "--output", &path("o.jsonl")], "size"),
         (&["--buffer", "0", "--output", &path("o.jsonl")], "--buffer"),
+        (
+            &["--trace", &path("o.jsonl"), "--output", &path("o.jsonl")],
+            "--output and --trace name the same file",
+        ),
+        (&["--engine", "all", "--output", &path("o.jsonl")], "one --engine"),
+        (&["--engine", "native,rten", "--output", &path("o.jsonl")], "one --engine"),
         (&["--stream", "random", "--output", &path("o.jsonl")], "sequential"),
         (&["--preset", "speed", "--output", &path("o.jsonl")], "throughput"),
     ] {

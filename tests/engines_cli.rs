@@ -158,6 +158,25 @@ fn every_kind_of_model_means_the_same_to_every_engine_that_is_here() {
 }
 
 #[test]
+fn a_file_that_was_written_for_an_engine_and_damaged_since_is_made_again() {
+    let model = Arc::new(model(Preset::Tiny).unwrap());
+    for engine in PEER_ENGINES.iter().filter(|engine| engine.reads_files()) {
+        let folder = tempfile::tempdir().unwrap();
+        let wanted = wanted(&model, Precision::F32, folder.path());
+        let Some(opened) = open(engine, &wanted) else { continue };
+        opened.unwrap();
+        let mut files = std::fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.path());
+        let file = files.find(|path| path.extension().is_some_and(|end| end == "onnx")).unwrap();
+        let whole = std::fs::read(&file).unwrap();
+        for damaged in [&whole[..0], &whole[..whole.len() / 2], b"no network"] {
+            std::fs::write(&file, damaged).unwrap();
+            open(engine, &wanted).unwrap().unwrap_or_else(|error| panic!("{}: {error}", engine.name));
+            assert!(std::fs::read(&file).unwrap() == whole, "{}", engine.name);
+        }
+    }
+}
+
+#[test]
 fn a_file_of_another_model_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let model = Arc::new(model(Preset::Tiny).unwrap());

@@ -44,8 +44,8 @@ static BF16: &[Implementation] =
     &[native(&[Tier::Baseline, Tier::Avx2, Tier::Avx512, Tier::Avx512bf16, Tier::Neon])];
 static INT8: &[Implementation] = &[native(&[Tier::Avx2, Tier::Avx512vnni, Tier::NeonDotprod])];
 
-/// Batches beyond this are no batch that anybody waits for.
-const MOST_TEXTS: usize = 1 << 16;
+/// Texts of a batch at most: beyond this none is waited for by anybody.
+pub const MOST_TEXTS: usize = 1 << 16;
 
 /// A pipeline over one model; the built-in rows and a user's model are both of this type.
 ///

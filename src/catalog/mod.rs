@@ -33,7 +33,7 @@ mod similarity;
 mod softmax;
 
 pub use crate::kernels::matmul::{Crossover, USUAL_PARALLEL_WORK, set_parallel_work};
-pub use embed::{EmbedBenchmark, PeerFiles, PeerIdentity, PeerWay};
+pub use embed::{EmbedBenchmark, MOST_TEXTS, PeerFiles, PeerIdentity, PeerWay};
 pub use matmul::{StrategyTrial, Way, gemm_crossover, learn_crossover, measure_crossover};
 pub use mol::{ScoreForm, Scorer, ScorerSizes};
 

@@ -48,13 +48,13 @@ pub(super) struct Args {
     #[arg(long = "precision", value_name = "PRECISION", value_delimiter = ',', value_parser = parse_precision)]
     precisions: Vec<Precision>,
     /// Keep only the first N numbers of each vector, as Matryoshka models allow
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     dimensions: Option<NonZeroUsize>,
     /// Put the model's prompt of this name (query, passage, ...) in front of every text
     #[arg(long, value_name = "NAME")]
     prompt: Option<String>,
     /// Texts of a batch, several for a sweep (with --input: of each batch of the file, 32 unless told)
-    #[arg(long = "batch", value_name = "N", value_delimiter = ',')]
+    #[arg(long = "batch", value_name = "N", value_delimiter = ',', value_parser = parse_count)]
     batches: Vec<NonZeroUsize>,
     /// Tokens of a text, or `mixed` for texts of the corpus as they come; several for a sweep
     #[arg(long = "sequence", value_name = "N", value_delimiter = ',', value_parser = parse_sequence)]
@@ -76,7 +76,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "MODE", requires = "input", value_parser = parse_mode)]
     stream: Option<Mode>,
     /// With --input: batches that may wait beside those worked on [default: 4, or the preset's]
-    #[arg(long, value_name = "N", requires = "input")]
+    #[arg(long, value_name = "N", requires = "input", value_parser = parse_count)]
     buffer: Option<NonZeroUsize>,
     /// With --stream timed: milliseconds that a text waits for others at most [default: 50, or the preset's]
     #[arg(long = "max-wait", value_name = "MS", requires = "input", value_parser = clap::value_parser!(u64).range(0..=3_600_000))]
@@ -196,6 +196,10 @@ fn one_of(known: &[String], name: &str) -> Result<String, String> {
     found.ok_or_else(|| format!("{name:?} is none of the engines that it is for: {}", known.join(", ")))
 }
 
+fn parse_count(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "a number, 1 or more".to_owned())
+}
+
 fn parse_sequence(text: &str) -> Result<Sequence, String> {
     match text {
         "mixed" => Ok(Extent::Mixed),
@@ -263,14 +267,21 @@ impl Args {
         }
     }
 
-    fn threads(&self, effective: usize, settings: &EmbedDefaults) -> NonZeroUsize {
+    /// As many as are asked for, and never more than there are CPUs for: threads that take turns on one are slower than it
+    /// alone. A note says where that makes fewer.
+    fn threads(&self, effective: usize, settings: &EmbedDefaults) -> (NonZeroUsize, Option<String>) {
         let all = NonZeroUsize::new(effective).unwrap_or(NonZeroUsize::MIN);
-        match (self.threads, self.preset.map(|preset| preset.threads)) {
+        let asked = match (self.threads, self.preset.map(|preset| preset.threads)) {
             (Some(Threads::Count(count)), _) => count,
             (Some(Threads::All), _) | (None, Some(ThreadShare::All)) => all,
             (None, Some(ThreadShare::One)) => NonZeroUsize::MIN,
             (None, None) => settings.threads.unwrap_or(NonZeroUsize::MIN),
-        }
+        };
+        let note = (asked > all).then(|| {
+            let whose = if self.threads.is_some() { "--threads" } else { "threads in perfkit.toml" };
+            format!("{whose} {asked}: this process may use {all} CPUs, so that {all} threads are taken")
+        });
+        (asked.min(all), note)
     }
 
     fn adaptive_limits(&self) -> Option<Limits> {
@@ -332,6 +343,8 @@ fn measure_all(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit> {
     let effective = machine.limits.effective_cpus;
     let (extensiveness, sampling) = args.sampling();
     let settings = load_here()?.embed;
+    let (threads, crowded) = args.threads(effective, &settings);
+    crowded.iter().for_each(|note| context.note(note));
     let seed = random_seed();
     let plan = EmbedPlan {
         precisions: args.precisions(&settings),
@@ -347,7 +360,7 @@ fn measure_all(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit> {
         tier: args.tier,
         shapes: args.shapes(&settings),
         extensiveness,
-        threads: args.threads(effective, &settings),
+        threads,
         corpus: args.corpus.clone(),
         peers: args.peers(),
         sampling,
@@ -421,19 +434,23 @@ fn embed(args: &Args, input: &str, output: &str, context: &mut Context<'_>) -> a
         [one] => *one,
         _ => anyhow::bail!("--input takes one --output-precision"),
     };
-    for note in args.settings_notes() {
-        context.note(&note);
+    let [engine] = args.engines.as_slice() else { anyhow::bail!("--input takes one --engine") };
+    anyhow::ensure!(
+        engine != "all",
+        "--input takes one --engine: all is for measuring them beside one another"
+    );
+    let (threads, crowded) = args.threads(detect(Source::Live).limits.effective_cpus, &settings);
+    for note in args.settings_notes().iter().chain(&crowded) {
+        context.note(note);
     }
-    let engine = args.engines.iter().find(|name| *name != "all").map_or(ENGINES[0].name, String::as_str);
-    let effective = detect(Source::Live).limits.effective_cpus;
     let request = EmbedFile {
         model: args.model.clone(),
-        engine: engine.to_owned(),
+        engine: engine.clone(),
         precision,
         dimensions: args.dimensions,
         prompt: args.prompt.clone(),
         tier: args.tier,
-        threads: args.threads(effective, &settings),
+        threads,
         adaptive: args.adaptive_limits(),
         streaming: args.streaming(batch)?,
         level: args.optimization,
@@ -470,10 +487,11 @@ fn finish(report: &FileReport, output: &str, context: &mut Context<'_>) -> anyho
         context.note(&format!("cache: {} of the texts were known", units::percent(share)));
     }
     if report.interrupted {
-        context.note(&format!(
-            "interrupted after {} texts: {output} was not written",
-            units::count(report.texts)
-        ));
+        let left = match output {
+            "-" => "the vectors of those that follow were not written".to_owned(),
+            file => format!("{file} was not written"),
+        };
+        context.note(&format!("interrupted after {} texts: {left}", units::count(report.texts)));
         return Ok(Exit::Interrupted);
     }
     #[expect(clippy::cast_precision_loss, reason = "counts shown with three digits")]

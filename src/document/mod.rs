@@ -19,6 +19,7 @@ mod store;
 mod strict;
 mod trace;
 mod tuning;
+mod whole;
 
 pub use baseline::{
     Arm, BENCH, Baseline, BaselineRun, Cause, KeptSamples, NO_REFERENCE, Normaliser, SamplesDocument, Source,
@@ -39,7 +40,7 @@ pub use results::{
 pub use selftest::{AaCase, AaTrials, DialTrials, Selftest, SuiteTrials, Timer};
 pub use store::{
     ReadError, read_baseline, read_document, read_samples, read_tuning, schema_of, to_compressed_json,
-    to_json, to_json_line, write_atomically,
+    to_json, to_json_line,
 };
 
 pub use trace::{Trace, TraceArm, TraceBlock, read_trace};
@@ -48,6 +49,7 @@ pub use tuning::{
     MolChoice, MolSettings, MolTuning, RowsCrossover, Tuning, TuningAdvice, TuningCandidate, TuningChoice,
     TuningLimits,
 };
+pub use whole::{WholeFile, write_atomically};
 
 /// Part of a case's name.
 pub use crate::simd::Tier;

@@ -1,7 +1,7 @@
-//! Reading and writing documents: schema steps, whole files or none.
+//! Reading documents and putting them into words: schema steps, limits.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 
 use flate2::Compression;
@@ -178,22 +178,6 @@ pub fn to_json<T: Serialize>(value: &T) -> Result<String, serde_json::Error> {
 /// JSON on one line with a newline at the end: for files that people do not read.
 pub fn to_json_line<T: Serialize>(value: &T) -> Result<String, serde_json::Error> {
     serde_json::to_string(value).map(|text| text + "\n")
-}
-
-/// Writes a file whole or not at all: to a temporary file beside it, then renamed.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let name = path.file_name().ok_or_else(|| std::io::Error::other("the path names no file"))?;
-    let temporary = folder.join(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
-    let write = || {
-        let mut file = fs::File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    };
-    write().inspect_err(|_| {
-        let _ = fs::remove_file(&temporary);
-    })
 }
 
 /// The JSON Schema of a document type.

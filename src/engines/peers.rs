@@ -113,6 +113,8 @@ struct NetworkFile {
     /// In words, for a reader of the figures.
     origin: String,
     precision: Option<&'static str>,
+    /// It was written by perfkit, which can do so again.
+    ours: bool,
 }
 
 /// An engine that is ready, and who it is.
@@ -134,15 +136,23 @@ impl PeerEngine {
     /// is a fault.
     pub fn open(&self, wanted: &Wanted<'_>, team: Team) -> Result<ReadyPeer, EngineError> {
         if let Home::Feature(_, false) = self.home {
-            let why = format!("this perfkit was built without it; {}", self.install());
+            let why = format!("this perfkit was built without {}; {}", self.name, self.install());
             return Err(EngineError::Unavailable(why));
         }
         let threads = team.threads().get();
         let (opened, origin) = match self.reads {
             Reads::Network { file, open } => {
-                let NetworkFile { path, origin, precision } = file(wanted)?;
+                let NetworkFile { path, origin, precision, ours } = file(wanted)?;
                 let request = NetworkRequest { file: path, precision, threads, fixed: wanted.fixed };
-                (open(&request), origin)
+                let opened = match open(&request) {
+                    // What was kept and damaged since is made again; another fault is told the second time.
+                    Err(NetworkError::Broken(_)) if ours && std::fs::remove_file(&request.file).is_ok() => {
+                        file(wanted)?;
+                        open(&request)
+                    }
+                    opened => opened,
+                };
+                (opened, origin)
             }
             Reads::Weights { open, .. } => {
                 (open(&bert::request(self.name, wanted)?), "the model's safetensors".to_owned())
@@ -216,7 +226,7 @@ fn named(wanted: &Wanted<'_>) -> Result<Option<NetworkFile>, EngineError> {
 
 fn found(path: PathBuf, precision: Precision) -> NetworkFile {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    NetworkFile { path, origin: name, precision: arithmetic(precision) }
+    NetworkFile { path, origin: name, precision: arithmetic(precision), ours: false }
 }
 
 fn written(wanted: &Wanted<'_>, weights: onnx::Weights) -> Result<NetworkFile, EngineError> {
@@ -228,7 +238,7 @@ fn written(wanted: &Wanted<'_>, weights: onnx::Weights) -> Result<NetworkFile, E
         onnx::Weights::F32 => "ONNX written by perfkit".to_owned(),
         onnx::Weights::Int8 => "ONNX written by perfkit, quantised as quantize_dynamic does".to_owned(),
     };
-    Ok(NetworkFile { path, origin, precision: arithmetic(wanted.precision) })
+    Ok(NetworkFile { path, origin, precision: arithmetic(wanted.precision), ours: true })
 }
 
 /// The user's; for bytes the one that was published with the model; else one that is written.

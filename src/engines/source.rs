@@ -59,6 +59,12 @@ impl FromStr for ModelSource {
             return name.parse().map(Self::Builtin);
         }
         let folder = PathBuf::from(text);
+        if folder.is_file() {
+            let shown = super::config::shown(text);
+            return Err(EngineError::Input(format!(
+                "{shown} is a file; give the folder that a model's files are in"
+            )));
+        }
         let looks_like_path = text.starts_with(['.', '/', '~']) || text.ends_with('/') || text.contains('\\');
         if folder.is_dir() || looks_like_path || text.split('/').count() > 2 {
             return Ok(Self::Folder(folder));
@@ -105,6 +111,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let text = folder.path().to_str().unwrap();
         assert_eq!(read(text).unwrap(), ModelSource::Folder(folder.path().to_owned()));
+        let file = folder.path().join("model.safetensors");
+        std::fs::write(&file, "").unwrap();
+        let error = read(file.to_str().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("is a file") && error.contains("folder"), "{error}");
         for text in ["", "org/..", "org/na me", "-x/y"] {
             assert!(read(text).is_err(), "{text}");
         }

@@ -3,7 +3,7 @@
 
 For ONNX Runtime by its `quantize_dynamic` (signed bytes, a scale an output), for OpenVINO by NNCF's post-training
 quantisation with lines of the corpus that ships. Both start from the ONNX file that perfkit writes. Runs in the environment
-that `run.py` makes; a file that is there already is kept.
+that `run.py` makes; a file that is there already is kept, and one that is there is whole.
 """
 
 import os
@@ -30,7 +30,8 @@ def main():
     model, onnx_path, folder = sys.argv[1:]
     dynamic, static = os.path.join(folder, "dynamic-int8.onnx"), os.path.join(folder, "nncf-int8.xml")
     if not os.path.exists(dynamic):
-        quantize_dynamic(onnx_path, dynamic, per_channel=True, weight_type=QuantType.QInt8)
+        quantize_dynamic(onnx_path, dynamic + ".part", per_channel=True, weight_type=QuantType.QInt8)
+        os.replace(dynamic + ".part", dynamic)
     if os.path.exists(static):
         return
     tokenizer = Tokenizer.from_file(os.path.join(model, "tokenizer.json"))
@@ -44,7 +45,11 @@ def main():
     network = openvino.Core().read_model(onnx_path)
     data = nncf.Dataset(lines(), inputs)
     options = {"model_type": nncf.ModelType.TRANSFORMER, "subset_size": CALIBRATION}
-    openvino.save_model(nncf.quantize(network, data, **options), static, compress_to_fp16=False)
+    # The weights stand in a second file of the same name, which is not looked for before the first one is there.
+    unfinished = os.path.join(folder, "unfinished.xml")
+    openvino.save_model(nncf.quantize(network, data, **options), unfinished, compress_to_fp16=False)
+    for end in (".bin", ".xml"):
+        os.replace(unfinished.removesuffix(".xml") + end, static.removesuffix(".xml") + end)
 
 
 if __name__ == "__main__":

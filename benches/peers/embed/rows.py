@@ -20,6 +20,12 @@ class Contest:
         self.batch, self.tokens, self.precision, self.goals = batch, tokens, precision, goals
         self.name = f"{batch}x{tokens}-{precision}"
 
+    def texts(self, engine):
+        """candle takes seconds for a batch of long texts, so that six rounds of two batches, sorted besides, would be minutes:
+        it gets one small batch."""
+        long = self.tokens == "mixed" or self.tokens > 64
+        return min(self.batch, 16) if engine == "candle" and long else self.batch
+
     def goal(self, engine):
         """At least so many times as fast, for `openvino`, `openvino-static`, `openvino-sorted`; none without a goal."""
         return self.goals.get(engine, self.goals.get(engine.removesuffix("-static"), self.goals.get("every")))

@@ -5,18 +5,21 @@
     benches/peers/embed/run.py
 
 Everything goes below target/peers/embed: a virtual environment (or --venv), the int8 files that `quantise.py` makes, one JSON
-document a measurement, and the table. What is not to be had is named, and ends the script before anything is measured.
-Nothing else should run meanwhile. A measurement takes a quarter of a minute to a minute; --resume keeps those that are there.
+document a measurement, and the table. What is not to be had is named, and ends the script before anything is measured; an
+engine that fails afterwards stands under "Not measured" with its reason. Nothing else should run meanwhile. A measurement takes
+a quarter of a minute to a minute; --resume keeps those that are whole and were made by this program in this way.
 """
 
 import argparse
 import glob
+import hashlib
 import json
 import os
 import shlex
 import subprocess
 import sys
 import tempfile
+import time
 import venv
 
 import rows
@@ -30,15 +33,52 @@ OWN = os.path.join(ROOT, "target/peers/embed")
 def install(folder):
     """The environment's python3, with every package of requirements.txt in it."""
     python = os.path.join(folder, "bin", "python3")
-    if not os.path.exists(python):
-        venv.create(folder, with_pip=True)
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    # One that was left half made has no pip.
+    if not os.path.exists(python) or subprocess.run([*pip[:3], "--version"], capture_output=True).returncode != 0:
+        try:
+            venv.create(folder, with_pip=True, clear=os.path.exists(python))
+        except (OSError, subprocess.CalledProcessError) as error:
+            sys.exit(f"cannot make a virtual environment in {folder}: {error}; name one that is there with --venv")
     with open(os.path.join(HERE, "requirements.txt"), encoding="utf-8") as file:
         wanted = file.read().split()
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if subprocess.run([*pip, *wanted]).returncode != 0:
         absent = [name for name in wanted if subprocess.run([*pip, name], capture_output=True).returncode != 0]
         sys.exit(f"pip does not bring: {', '.join(absent) or 'these together'}; requirements.txt names them")
     return python
+
+
+def file_hash(*paths):
+    whole = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            whole.update(file.read())
+    return whole.hexdigest()
+
+
+def write_whole(path, text):
+    """A file that is there is whole, whenever the script was stopped."""
+    with open(path + ".part", "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(path + ".part", path)
+
+
+def read_json(path):
+    """None where there is none, or it is torn."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        return None
+
+
+def read_text(path):
+    """None where there is none."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except OSError:  # a process that has ended, too
+        return None
 
 
 class Measuring:
@@ -46,29 +86,40 @@ class Measuring:
 
     def __init__(self, options, environment, files):
         self.options, self.environment, self.files = options, environment, files
+        self.program = file_hash(options.perfkit)
+        self.count = 0
 
     def document(self, name, arguments):
         """The document of `perfkit embed`, kept under a name; none where it gave none."""
-        path = os.path.join(self.options.results, f"{name}.json")
-        if not (self.options.resume and os.path.exists(path)):
-            model = ["--model", os.path.abspath(self.options.model)]
-            command = [*shlex.split(self.options.under), self.options.perfkit, "embed", *model, "--json", *arguments]
-            print("+", shlex.join(command), file=sys.stderr)
-            answer = subprocess.run(command, env=self.environment, stdout=subprocess.PIPE, text=True)
-            if not answer.stdout:
-                print(f"{name}: no answer (exit code {answer.returncode})", file=sys.stderr)
-                return None
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(answer.stdout)
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
+        self.count += 1
+        path, made = (os.path.join(self.options.results, name + end) for end in (".json", ".made"))
+        model = ["--model", os.path.abspath(self.options.model)]
+        arguments = ["embed", *model, "--json", *arguments]
+        # A document of another build, or of other arguments, is another measurement.
+        words = f"{self.program} {shlex.join(arguments)}\n"
+        if self.options.resume and read_text(made) == words and table.is_whole(document := read_json(path)):
+            return document
+        command = [*shlex.split(self.options.under), self.options.perfkit, *arguments]
+        print(f"+ {self.count}, {name}:", shlex.join(command), file=sys.stderr)
+        for old in (made, path):
+            if os.path.exists(old):
+                os.remove(old)
+        answer = subprocess.run(command, env=self.environment, stdout=subprocess.PIPE, text=True)
+        # 2 where an engine failed: the others were measured, and its reason is told.
+        if not answer.stdout or answer.returncode not in (0, 2):
+            print(f"{name}: no answer (exit code {answer.returncode})", file=sys.stderr)
+            return None
+        write_whole(path, answer.stdout)
+        write_whole(made, words)
+        return read_json(path)
 
     def contest(self, contest, corpus):
         """By engine: ours in turns with it."""
-        shape = ["--precision", contest.precision, "--batch", str(contest.batch), "--sequence", str(contest.tokens)]
+        shape = ["--precision", contest.precision, "--sequence", str(contest.tokens)]
         documents = {}
         for engine in (one for one in rows.ENGINES[contest.precision] if one not in self.options.without):
             arguments = ["--threads", "1", "--corpus", corpus, "--engine", engine, *shape]
+            arguments += ["--batch", str(contest.texts(engine))]
             for name, path in self.files.items():
                 arguments += ["--engine-file", f"{name}:int8={path}"]
             documents[engine] = self.document(f"{contest.name}-{engine}", arguments + self.options.length)
@@ -91,7 +142,7 @@ def written_network(measuring):
     )
     written = glob.glob(os.path.join(measuring.environment["XDG_CACHE_HOME"], "perfkit/packed/*-f32.onnx"))
     if not written:
-        sys.exit("perfkit wrote no ONNX file")
+        sys.exit("perfkit wrote no ONNX file: is ONNX Runtime in the environment? What it said stands above")
     return written[0]
 
 
@@ -99,16 +150,39 @@ def corpus_lines(folder):
     """A file of some lines of the corpus, spread over it."""
     with open(os.path.join(ROOT, "corpus/mixed.txt"), encoding="utf-8") as file:
         every = [line for line in file if line.strip()]
-    path = os.path.join(folder, f"lines-{rows.LINES}.txt")
-    with open(path, "w", encoding="utf-8") as file:
-        file.writelines(every[:: len(every) // rows.LINES][: rows.LINES])
+    path = os.path.join(os.path.abspath(folder), f"lines-{rows.LINES}.txt")
+    write_whole(path, "".join(every[:: len(every) // rows.LINES][: rows.LINES]))
     return path
 
 
+def quantised_files(python, measuring, folder):
+    """Makes the int8 files where they are not there, or not those of this model and these versions."""
+    model, quantise = os.path.abspath(measuring.options.model), os.path.join(HERE, "quantise.py")
+    weights = sorted(glob.glob(os.path.join(glob.escape(model), "*.safetensors")))
+    words = file_hash(quantise, os.path.join(HERE, "requirements.txt"), *weights)
+    made = os.path.join(folder, "made")
+    needed = [os.path.join(folder, name) for name in ("dynamic-int8.onnx", "nncf-int8.xml", "nncf-int8.bin")]
+    if read_text(made) == words and all(map(os.path.exists, needed)):
+        return
+    for old in (made, *needed):
+        if os.path.exists(old):
+            os.remove(old)
+    if subprocess.run([python, quantise, model, written_network(measuring), folder]).returncode != 0:
+        sys.exit("quantise.py made no int8 files; what it said stands above")
+    write_whole(made, words)
+
+
 def base_memory(measuring):
-    """The largest resident size of a process that loads no model, in bytes."""
+    """The largest resident size of a process that loads no model, in bytes; none where the system does not show it. What the
+    system counts of a child at its end would hold the peak of this script, which started it."""
     process = subprocess.Popen([measuring.options.perfkit, "detect"], stdout=subprocess.DEVNULL)
-    return os.wait4(process.pid, 0)[2].ru_maxrss * 1024
+    peak = None
+    while process.poll() is None:
+        lines = (read_text(f"/proc/{process.pid}/status") or "").splitlines()
+        sizes = [int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")]
+        peak = max(sizes, default=peak)
+        time.sleep(0.001)
+    return peak
 
 
 def arguments():
@@ -118,11 +192,14 @@ def arguments():
     parser.add_argument("--venv", default=os.path.join(OWN, "venv"))
     parser.add_argument("--files", default=os.path.join(OWN, "files"), help="where the quantised files are kept")
     parser.add_argument("--results", default=os.path.join(OWN, "results"), help="where the documents and the table go")
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="a contest by name, such as 1x16-int8, "
-                        "or threads, alone; any number of times")
-    parser.add_argument("--without", action="append", default=[], metavar="ENGINE", help="leave an engine out on purpose")
+    names = [*(contest.name for contest in rows.CONTESTS), "threads", "alone"]
+    engines = sorted({engine for engines in rows.ENGINES.values() for engine in engines})
+    parser.add_argument("--only", action="append", default=[], choices=names, metavar="NAME",
+                        help=f"any number of times one of: {', '.join(names)}")
+    parser.add_argument("--without", action="append", default=[], choices=engines,
+                        metavar="ENGINE", help=f"leave an engine out on purpose: {', '.join(engines)}")
     parser.add_argument("--under", default="", help="a command to put in front of every measurement, such as taskset -c 1")
-    parser.add_argument("--resume", action="store_true", help="measure only what has no document yet")
+    parser.add_argument("--resume", action="store_true", help="measure only what has no whole document yet")
     parser.add_argument("--quick", dest="length", action="store_const", const=["--quick"], default=[], help="shorter samples")
     options = parser.parse_args()
     for path, remedy in ((options.perfkit, "cargo build --release"), (options.model, "scripts/fetch-test-model")):
@@ -144,12 +221,9 @@ def main():
         quantised = {"onnxruntime": "dynamic-int8.onnx", "openvino": "nncf-int8.xml", "rten": "dynamic-int8.onnx"}
         quantised = {engine: os.path.join(files, name) for engine, name in quantised.items()}
         measuring = Measuring(options, environment, quantised)
-        if not all(map(os.path.exists, quantised.values())):
-            quantise = os.path.join(HERE, "quantise.py")
-            model = os.path.abspath(options.model)
-            subprocess.run([python, quantise, model, written_network(measuring), files], check=True)
+        quantised_files(python, measuring, files)
         wanted = lambda name: not options.only or name in options.only
-        corpus = corpus_lines(own)
+        corpus = corpus_lines(options.results)
         contests = [(one, measuring.contest(one, corpus)) for one in rows.CONTESTS if wanted(one.name)]
         alternating, whole, starts = {}, {}, []
         if wanted("threads"):
@@ -164,8 +238,7 @@ def main():
             starts = [measuring.alone(f"{turn}-start", "f32", 1, (1, 16), corpus) for turn in turns]
         base = base_memory(measuring) if wanted("alone") else None
     text = table.markdown(contests, alternating, whole, starts, base)
-    with open(os.path.join(options.results, "table.md"), "w", encoding="utf-8") as file:
-        file.write(text)
+    write_whole(os.path.join(options.results, "table.md"), text)
     print(text, end="")
 
 

@@ -22,6 +22,11 @@ def met(value, low, high, goal, least=True):
     return ("yes" if reaches else "no") + (", within the spread" if straddles else "")
 
 
+def is_whole(document):
+    """Whether everything that was asked for was measured."""
+    return document is not None and all(row["outcome"] == "measured" for row in document["outcomes"])
+
+
 def measured(document):
     return {row["case"]: row for row in document["outcomes"] if row["outcome"] == "measured"}
 
@@ -51,13 +56,13 @@ def ratios(contests, missing):
                     missing.append(f"{outcome['case']}: {outcome['why']}")
             for found in document.get("engines", []):
                 peer, native, ratio = cases[found["case"]], cases[found["native"]], found["ratio"]
-                way = found["case"].split("/")[2].split("@")[0]
+                way, shape = (part.split("@")[0] for part in found["case"].split("/")[2:4])
                 goal = contest.goal(way)
                 value, low, high = (ratio[key] for key in ("value", "low", "high"))
                 versions[engine] = peer["peer"]["version"]
                 starts = [one["facts"].get("cold_start_seconds") for one in (peer, native)]
                 lines.append(row(
-                    f"{contest.batch}x{contest.tokens}", contest.precision, way,
+                    shape, contest.precision, way,
                     *(milliseconds(one["derived"]["median_seconds"]) for one in (native, peer)),
                     f"{value:.2f}", f"{low:.2f} to {high:.2f}", goal or "", met(value, low, high, goal),
                     f"{peer['facts']['cosine_minimum']:.5f}",
@@ -90,9 +95,10 @@ def figures(contests, alternating, whole, starts, base):
     lines += spread("share of the measured peak, 32x64 f32", shares, lambda x: f"{100 * x:.0f} %", rows.SHARE_OF_PEAK)
     for precision, document in whole.items():
         case = only_case(document)
-        cosines = [case["facts"]["cosine_minimum"]] if case else []
+        cosines = [case["facts"]["cosine_minimum"]] if case and "cosine_minimum" in case["facts"] else []
         lines += spread(f"least cosine on the corpus, {precision}", cosines, lambda x: f"{x:.5f}", rows.COSINES[precision])
-    seconds = [case["facts"]["cold_start_seconds"] for case in map(only_case, starts) if case]
+    seconds = [case["facts"].get("cold_start_seconds") for case in map(only_case, starts) if case]
+    seconds = [one for one in seconds if one is not None]
     lines += spread("start of the process to the first vector, 1x16 f32", seconds, milliseconds, rows.COLD_START, False)
     where, engine, most = rows.MEMORY
     for contest, documents in contests:
@@ -111,5 +117,9 @@ def markdown(contests, alternating, whole, starts, base):
     """Ratios: the time of the engine over native's, above 1 where native is faster."""
     missing = []
     lines = ratios(contests, missing) + figures(contests, alternating, whole, starts, base)
+    rounds = [one for pairs in alternating.values() for pair in pairs for one in pair]
+    for what, documents in (("threads", rounds), ("alone", [*whole.values(), *starts])):
+        short = sum(not is_whole(document) for document in documents)
+        missing += [f"{what}: {short} of {len(documents)} gave nothing"] if short else []
     lines += ["", "Not measured:", "", *(f"- {line}" for line in missing)] if missing else []
     return "\n".join(lines) + "\n"

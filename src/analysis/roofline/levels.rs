@@ -207,11 +207,11 @@ pub fn wanted_ceilings(machine: &Machine, case: &Case, cost: &Cost) -> Vec<Wante
     wanted
 }
 
-/// The precision and the tier of the peak that arithmetic is held against. Signed bytes and ternary weights run at the
-/// rate of unsigned by signed bytes; half precision that the tier has no product for is widened, and runs at the rate of single precision.
+/// The precision and the tier of the peak that arithmetic is held against. Signed bytes, ternary weights and a model in int8
+/// run at the rate of unsigned by signed bytes; half precision that the tier has no product for is widened, and runs at the rate of single precision.
 pub(in crate::analysis) fn peak_of(dtype: &str, tier: Tier) -> (&str, Tier) {
     match (dtype, tier) {
-        ("s8s8s32" | "s8t2s32" | "u8s8f32", _) | ("i8", Tier::Avx512vnni | Tier::NeonDotprod) => {
+        ("s8s8s32" | "s8t2s32" | "u8s8f32" | "int8", _) | ("i8", Tier::Avx512vnni | Tier::NeonDotprod) => {
             ("u8s8s32", tier)
         }
         ("bf16" | "bf16bf16f32", Tier::Avx512bf16) => ("bf16", tier),

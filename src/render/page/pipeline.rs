@@ -145,10 +145,12 @@ fn stages(cases: &[&Measurement]) -> Option<Table> {
     })
 }
 
+const ATTENTION: &str = "encode_attention_seconds";
+
 /// The parts of a layer: the heading, the fact with its seconds, and the one with its operations where it multiplies.
 const PARTS: [(&str, &str, Option<&str>); 8] = [
     ("q, k, v", "encode_query_key_value_seconds", Some("encode_query_key_value_flops")),
-    ("attention", "encode_attention_seconds", Some("encode_attention_flops")),
+    ("attention", ATTENTION, Some("encode_attention_flops")),
     ("output", "encode_attention_output_seconds", Some("encode_attention_output_flops")),
     ("norm", "encode_attention_norm_seconds", None),
     ("up", "encode_up_seconds", Some("encode_up_flops")),
@@ -209,10 +211,12 @@ fn roofs(cases: &[&Measurement]) -> Option<Table> {
                 let fact = |name: &str| m.facts.get(name).copied();
                 let bytes = fact(&seconds.replace("_seconds", "_bytes"));
                 let flops = flops.map_or(Some(0.0), fact);
-                let Some(((bytes, flops), seconds)) = bytes.zip(flops).zip(fact(seconds)) else {
+                let Some(((bytes, flops), took)) = bytes.zip(flops).zip(fact(seconds)) else {
                     return Cell::none();
                 };
-                let share = (flops / peak).max(bytes / bandwidth) / seconds;
+                // Attention is in single precision whatever the products are in.
+                let own = fact("f32_peak_flops_per_second").filter(|_| *seconds == ATTENTION).unwrap_or(peak);
+                let share = (flops / own).max(bytes / bandwidth) / took;
                 let intensity =
                     if flops > 0.0 { format!(" ({:.0} flop/B)", flops / bytes) } else { String::new() };
                 let shown = Some(share).filter(|share| share.is_finite() && *share <= WITHHELD_ABOVE);

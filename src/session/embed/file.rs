@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -108,6 +108,7 @@ pub fn embed_file(
         request.streaming.mode != Mode::Parallel || request.adaptive.is_none(),
         "--adaptive sizes the batches of one worker: use --stream sequential or timed"
     );
+    check_places(request)?;
     let (reader, bytes_total) = open_input(&request.input)?;
     let mut texts = Texts::new(reader, &request.input, InputFormat::of(&request.input));
     let mut output = Output::open(&request.output, pipe)?;
@@ -167,6 +168,35 @@ pub fn embed_file(
         output.finish(report.texts, dimensions, request.output_precision)?;
     }
     Ok(report)
+}
+
+/// What is written must not be what is read, nor two things be written to one place.
+fn check_places(request: &EmbedFile) -> anyhow::Result<()> {
+    let places = [
+        ("--input", Some(Path::new(&request.input))),
+        ("--output", Some(Path::new(&request.output))),
+        ("--trace", request.trace.as_deref()),
+    ];
+    let places = places.map(|(flag, path)| (flag, path.and_then(file_place)));
+    for (i, (flag, place)) in places.iter().enumerate() {
+        let same = places[..i].iter().find(|(_, other)| place.is_some() && other == place);
+        if let Some((other, _)) = same {
+            anyhow::bail!("{other} and {flag} name the same file; give {flag} another");
+        }
+    }
+    Ok(())
+}
+
+/// Where a path leads to; `None` for a pipe or a device, of which several may be used in one way or another.
+fn file_place(path: &Path) -> Option<PathBuf> {
+    if path == Path::new("-") || path.metadata().is_ok_and(|facts| !facts.is_file()) {
+        return None;
+    }
+    let absent = || {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some(folder.canonicalize().ok()?.join(path.file_name()?))
+    };
+    path.canonicalize().ok().or_else(absent)
 }
 
 fn open_input(path: &str) -> anyhow::Result<(Box<dyn BufRead + Send>, Option<u64>)> {

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 
 use super::{Observer, Stop, measurement};
 use crate::catalog::Workload;
-use crate::catalog::{Benchmark, EmbedBenchmark, Extensiveness, PrepareError, Resources};
+use crate::catalog::{Benchmark, EmbedBenchmark, Extensiveness, MOST_TEXTS, PrepareError, Resources};
 use crate::document::Tier;
 use crate::document::{Case, Latency, Machine, Measurement, Omission, Origin, Outcome, Shape};
 use crate::engines::native::NativeEngine;
@@ -153,7 +153,8 @@ pub fn measure(
         if plan.shapes.is_empty() { first.shapes(machine, plan.extensiveness) } else { plan.shapes.clone() };
     if let Some(shape) = shapes.iter().find(|shape| first.cost(shape).is_none()) {
         anyhow::bail!(
-            "{} does not take the batch {shape}; give BATCHxTOKENS with 3 to {} tokens, or BATCHxmixed",
+            "{} does not take the batch {shape}; give 1 to {MOST_TEXTS} texts with --batch, and 3 to {} tokens or mixed with \
+             --sequence",
             plan.model,
             model.tokenizer.max_tokens()
         );

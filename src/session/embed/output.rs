@@ -1,12 +1,12 @@
 //! Embeddings into a file or a pipe: JSON lines, or a NumPy array; a file appears whole or not at all.
 
-use std::fs::File;
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde::Serialize;
 
+use crate::document::WholeFile;
 use crate::engines::quantized::{Coded, OutputPrecision};
 
 /// Bytes of the array's header: a fixed size, so that the number of rows can be filled in at the end.
@@ -38,9 +38,9 @@ pub(super) enum Output<'a> {
     /// JSON lines to a pipe.
     Pipe(&'a mut dyn Write),
     /// JSON lines to a file.
-    JsonLines(WholeFile),
+    JsonLines(NamedFile),
     /// A NumPy array.
-    Npy(WholeFile),
+    Npy(NamedFile),
 }
 
 impl<'a> Output<'a> {
@@ -49,9 +49,9 @@ impl<'a> Output<'a> {
         if path == "-" {
             return Ok(Self::Pipe(pipe));
         }
-        let mut file = WholeFile::create(Path::new(path))?;
+        let mut file = NamedFile::create(Path::new(path))?;
         if Self::is_array(path) {
-            file.write(&[0; NPY_HEADER])?;
+            file.write(|file| file.write_all(&[0; NPY_HEADER]))?;
             Ok(Self::Npy(file))
         } else {
             Ok(Self::JsonLines(file))
@@ -66,14 +66,17 @@ impl<'a> Output<'a> {
     pub(super) fn row(&mut self, index: u64, vector: Coded<'_>) -> anyhow::Result<()> {
         match self {
             Self::Pipe(pipe) => pipe.write_all(&line(index, vector)?)?,
-            Self::JsonLines(file) => file.write(&line(index, vector)?)?,
+            Self::JsonLines(file) => {
+                let line = line(index, vector)?;
+                file.write(|file| file.write_all(&line))?;
+            }
             Self::Npy(file) => {
                 let bytes: Vec<u8> = match vector {
                     Coded::F32(numbers) => numbers.iter().flat_map(|x| x.to_le_bytes()).collect(),
                     Coded::Int8 { bytes, .. } => bytes.iter().map(|byte| byte.cast_unsigned()).collect(),
                     Coded::Binary(bytes) => bytes.to_vec(),
                 };
-                file.write(&bytes)?;
+                file.write(|file| file.write_all(&bytes))?;
             }
         }
         Ok(())
@@ -97,7 +100,7 @@ impl<'a> Output<'a> {
         match self {
             Self::Pipe(pipe) => Ok(pipe.flush()?),
             Self::JsonLines(file) => file.finish(None),
-            Self::Npy(file) => file.finish(Some(npy_header(rows, dimensions, precision))),
+            Self::Npy(file) => file.finish(Some(&npy_header(rows, dimensions, precision))),
         }
     }
 }
@@ -118,51 +121,31 @@ fn npy_header(rows: u64, dimensions: usize, precision: OutputPrecision) -> Vec<u
     header
 }
 
-/// A file under a temporary name beside its own until it is finished; dropped before that, it disappears.
-pub(super) struct WholeFile {
-    writer: BufWriter<File>,
-    temporary: PathBuf,
+/// A file that appears when it is finished; its errors name it.
+pub(super) struct NamedFile {
+    file: WholeFile,
     path: PathBuf,
 }
 
-impl WholeFile {
+impl NamedFile {
     pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
-        let shown = path.display();
-        anyhow::ensure!(!path.is_dir(), "cannot write {shown}: it is a folder; give a file");
-        let name = path.file_name().with_context(|| format!("cannot write {shown}: it names no file"))?;
-        let temporary =
-            path.with_file_name(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
-        let file = File::create(&temporary).with_context(|| {
-            format!("cannot write {shown}; check that its folder exists and may be written")
+        let file = WholeFile::create(path).with_context(|| {
+            let remedy = if path.is_dir() { "" } else { "; check that its folder exists and may be written" };
+            format!("cannot write {}{remedy}", path.display())
         })?;
-        Ok(Self { writer: BufWriter::new(file), temporary, path: path.to_owned() })
+        Ok(Self { file, path: path.to_owned() })
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        let path = &self.path;
-        self.writer.write_all(bytes).with_context(|| format!("cannot write {}", path.display()))
+    pub(super) fn write(
+        &mut self,
+        write: impl FnOnce(&mut WholeFile) -> io::Result<()>,
+    ) -> anyhow::Result<()> {
+        write(&mut self.file).with_context(|| format!("cannot write {}", self.path.display()))
     }
 
     /// Makes it appear, with other bytes at its start where there are any.
-    pub(super) fn finish(mut self, start: Option<Vec<u8>>) -> anyhow::Result<()> {
-        let shown = self.path.display().to_string();
-        let complete = || -> std::io::Result<()> {
-            if let Some(start) = start {
-                self.writer.seek(SeekFrom::Start(0))?;
-                self.writer.write_all(&start)?;
-            }
-            self.writer.flush()?;
-            self.writer.get_ref().sync_all()?;
-            std::fs::rename(&self.temporary, &self.path)
-        };
-        complete().with_context(|| format!("cannot write {shown}"))
-    }
-}
-
-impl Drop for WholeFile {
-    fn drop(&mut self) {
-        // After a rename there is nothing of this name left to remove.
-        let _ = std::fs::remove_file(&self.temporary);
+    pub(super) fn finish(self, start: Option<&[u8]>) -> anyhow::Result<()> {
+        self.file.finish(start).with_context(|| format!("cannot write {}", self.path.display()))
     }
 }
 

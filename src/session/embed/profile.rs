@@ -8,7 +8,7 @@ use super::Session;
 use crate::analysis::roofline::Wanted;
 use crate::catalog;
 use crate::document::{Case, Measurement};
-use crate::engines::{Engine, Stages};
+use crate::engines::{Engine, Precision, Stages};
 use crate::measure::{self, Plan};
 use crate::session::bench::roof_cases;
 use crate::sys::allocations;
@@ -39,10 +39,14 @@ impl Session<'_> {
         let wanted = crate::analysis::roofline::wanted_ceilings(machine, case, &cost);
         let tier = case.tier.ours().map(crate::document::Tier::f32_tier);
         let level = tier.map(|tier| Wanted::Bandwidth { benchmark: LEVEL.to_owned(), tier });
+        // Attention is in single precision whatever the products are in.
+        let single = tier.filter(|_| self.precision != Precision::F32);
+        let single = single.map(|tier| Wanted::Peak { dtype: Precision::F32.to_string(), tier });
         let mut profile = Profile::default();
         for (name, wanted) in wanted
             .iter()
             .map(|wanted| ("peak_flops_per_second", wanted))
+            .chain(single.iter().map(|wanted| ("f32_peak_flops_per_second", wanted)))
             .chain(level.iter().map(|level| ("l2_bytes_per_second", level)))
         {
             let rates = roof_cases(wanted, case, machine).into_iter().filter_map(|case| self.rate(&case));

@@ -67,6 +67,9 @@ fn every_precision_has_cases_of_its_own_and_says_how_well_it_agrees() {
         let Outcome::Measured(measurement) = outcome else { panic!("{outcome:?}") };
         assert_eq!(measurement.case.benchmark, format!("embed/tiny-d32-{precision}"));
         assert!(measurement.facts["encode_up_seconds"] > 0.0 && measurement.facts["encode_up_flops"] > 0.0);
+        assert!(measurement.facts["peak_flops_per_second"] > 1e8, "{:?}", measurement.notes);
+        let single = measurement.facts.get("f32_peak_flops_per_second");
+        assert_eq!(single.is_none(), *precision == Precision::F32);
         let cosine = measurement.facts.get("cosine_minimum").copied();
         assert_eq!(cosine.is_none(), *precision == Precision::F32);
         assert!(cosine.is_none_or(|cosine| cosine > 0.99 && cosine <= 1.0 + 1e-9), "{precision}: {cosine:?}");
