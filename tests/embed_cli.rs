@@ -269,6 +269,9 @@ fn streams_presets_levels_and_the_cache_change_no_vector() {
         (&["--optimization", "none"], "optimization none: the precision's narrowest"),
         (&["--optimisation", "basic"], "optimization basic"),
         (&["--cache", "1MiB", "--batch", "8"], "cache: "),
+        (&["--bucketing", "length", "--batch", "7"], ""),
+        (&["--bucketing", "length", "--batch", "3", "--stream", "parallel", "--threads", "2"], ""),
+        (&["--part-tokens", "20"], ""),
     ] {
         let command = embed(&path("in.txt"), &path("out.jsonl")).args(arguments).assert().success();
         let said = String::from_utf8(command.get_output().stderr.clone()).unwrap();
@@ -306,6 +309,8 @@ fn streams_presets_levels_and_the_cache_change_no_vector() {
         (&["--engine", "native,rten", "--output", &path("o.jsonl")], "one --engine"),
         (&["--stream", "random", "--output", &path("o.jsonl")], "sequential"),
         (&["--preset", "speed", "--output", &path("o.jsonl")], "throughput"),
+        (&["--bucketing", "size", "--output", &path("o.jsonl")], "length"),
+        (&["--part-tokens", "0", "--output", &path("o.jsonl")], "from 1 to"),
     ] {
         perfkit(&["embed", "--model", "builtin:tiny", "--input", &path("in.txt")])
             .args(arguments)
@@ -492,6 +497,47 @@ fn tuning_names_a_setting_that_meets_the_limits_or_none() {
             .any(|row| row.dropped.as_deref().is_some_and(|why| why.contains("cosine")))
     );
     tune(&["--min-cosine", "2"]).assert().code(2);
+}
+
+#[test]
+fn a_preset_joins_the_search_and_embed_reads_what_the_search_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--batch", "1", "--precision", "f32", "--bucketing", "none", "--time", "1", "--json"];
+    let mut tune = perfkit(&["tune", "embed", "--model", "builtin:tiny", "--threads", "1"]);
+    let answer =
+        tune.args(arguments).args(["--preset", "memory"]).current_dir(folder.path()).assert().success();
+    let document: perfkit::document::Tuning = serde_json::from_slice(&answer.get_output().stdout).unwrap();
+    let names: Vec<String> = document.candidates.iter().map(|row| row.settings.to_string()).collect();
+    assert_eq!(names, ["f32, batch 1, t1", "f16, batch 8, t1, parts of 256, preset memory"]);
+    // Each has a line of its own for its memory.
+    assert_eq!(document.memory.iter().map(|line| line.part_tokens).collect::<Vec<_>>(), [None, Some(256)]);
+
+    let settings = document.candidates[1].settings.clone();
+    let file = folder.path().join("perfkit.toml");
+    let settings =
+        perfkit::document::EmbedSettings { by_length: true, optimization: "basic".to_owned(), ..settings };
+    perfkit::session::settings::write_embed(&file, &settings).unwrap();
+    std::fs::write(folder.path().join("in.txt"), "one\n\nthe third of them\n").unwrap();
+    let vectors = |more: &[&str], output: &str| {
+        let command = embed("in.txt", output).args(more).current_dir(folder.path()).assert().success();
+        let said = String::from_utf8(command.get_output().stderr.clone()).unwrap();
+        (rows(&std::fs::read(folder.path().join(output)).unwrap()), said)
+    };
+    let (chosen, said) = vectors(&[], "chosen.jsonl");
+    for words in ["preset memory of perfkit.toml", "optimization basic", "f16: cosine to f32"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    // What a flag says wins over the file.
+    let flags = ["--optimization", "aggressive", "--precision", "f16", "--bucketing", "none", "--batch", "2"];
+    let (flagged, said) = vectors(&flags, "flagged.jsonl");
+    assert!(!said.contains("optimization"), "{said}");
+    assert_eq!(chosen.len(), 3);
+    for (chosen, flagged) in chosen.iter().zip(&flagged) {
+        assert_eq!(chosen.index, flagged.index);
+        for (a, b) in chosen.embedding.iter().zip(&flagged.embedding) {
+            assert!((a - b).abs() < 1e-4, "{a} {b}");
+        }
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::engines::adaptive::Limits;
 use crate::engines::presets::{self, Level, Preset, ThreadShare};
 use crate::engines::quantized::OutputPrecision;
 use crate::engines::stream::{Mode, Streaming};
-use crate::engines::{ENGINES, ModelSource, Precision};
+use crate::engines::{ENGINES, ModelSource, Order, Precision};
 use crate::machine::{Source, detect};
 use crate::measure::Plan;
 use crate::render;
@@ -66,8 +66,17 @@ pub(super) struct Args {
     #[arg(long, value_name = "PRESET", value_parser = parse_preset)]
     preset: Option<&'static Preset>,
     /// What the engine does for speed: none, basic or aggressive; --help lists what each switches
-    #[arg(long, visible_alias = "optimisation", value_name = "LEVEL", default_value = "aggressive", value_parser = parse_level)]
-    optimization: Level,
+    /// [default: that of `[embed]` in perfkit.toml, else aggressive]
+    #[arg(long, visible_alias = "optimisation", value_name = "LEVEL", value_parser = parse_level)]
+    optimization: Option<Level>,
+    /// Tokens that go through the layers together: fewer take less memory
+    /// [default: the preset's, else that of `[embed]` in perfkit.toml, else the level's]
+    #[arg(long = "part-tokens", value_name = "N", value_parser = parse_part_tokens)]
+    part_tokens: Option<NonZeroUsize>,
+    /// With --input: `length` puts texts of like length into a batch, `none` takes them as they come; vectors keep their order
+    /// [default: that of `[embed]` in perfkit.toml, else none]
+    #[arg(long, value_name = "ORDER", requires = "input", conflicts_with = "adaptive", value_parser = parse_order)]
+    bucketing: Option<Order>,
     /// What vectors are kept in: f32, int8 (a scale a vector), binary (a bit a number); measuring tells the recall of each
     #[arg(long = "output-precision", value_name = "PRECISION", value_delimiter = ',', value_parser = parse_output_precision)]
     output_precisions: Vec<OutputPrecision>,
@@ -139,11 +148,20 @@ enum Threads {
     All,
 }
 
-fn parse_preset(text: &str) -> Result<&'static Preset, String> {
+pub(super) fn parse_preset(text: &str) -> Result<&'static Preset, String> {
     Preset::named(text).map_err(|e| e.to_string())
 }
 
-fn parse_level(text: &str) -> Result<Level, String> {
+pub(super) fn parse_order(text: &str) -> Result<Order, String> {
+    text.parse().map_err(|e: crate::engines::EngineError| e.to_string())
+}
+
+pub(super) fn parse_part_tokens(text: &str) -> Result<NonZeroUsize, String> {
+    let wanted = || "a number from 1 to 1048576".to_owned();
+    text.parse().ok().filter(|count: &NonZeroUsize| count.get() <= 1 << 20).ok_or_else(wanted)
+}
+
+pub(super) fn parse_level(text: &str) -> Result<Level, String> {
     text.parse().map_err(|e: crate::engines::EngineError| e.to_string())
 }
 
@@ -260,8 +278,9 @@ impl Args {
     /// What the flags say, else the preset, else what `[embed]` of the settings file says.
     fn precisions(&self, settings: &EmbedDefaults) -> Vec<Precision> {
         if self.precisions.is_empty() {
-            let preset = self.preset.and_then(|preset| preset.precision);
-            vec![preset.or(settings.precision).unwrap_or(Precision::F32)]
+            let preset = |preset: Option<&Preset>| preset.and_then(|preset| preset.precision);
+            let found = preset(self.preset).or(settings.precision).or(preset(settings.preset));
+            vec![found.unwrap_or(Precision::F32)]
         } else {
             self.precisions.clone()
         }
@@ -271,11 +290,17 @@ impl Args {
     /// alone. A note says where that makes fewer.
     fn threads(&self, effective: usize, settings: &EmbedDefaults) -> (NonZeroUsize, Option<String>) {
         let all = NonZeroUsize::new(effective).unwrap_or(NonZeroUsize::MIN);
-        let asked = match (self.threads, self.preset.map(|preset| preset.threads)) {
-            (Some(Threads::Count(count)), _) => count,
-            (Some(Threads::All), _) | (None, Some(ThreadShare::All)) => all,
-            (None, Some(ThreadShare::One)) => NonZeroUsize::MIN,
-            (None, None) => settings.threads.unwrap_or(NonZeroUsize::MIN),
+        let share = |preset: &Preset| match preset.threads {
+            ThreadShare::One => NonZeroUsize::MIN,
+            ThreadShare::All => all,
+        };
+        let asked = match self.threads {
+            Some(Threads::Count(count)) => count,
+            Some(Threads::All) => all,
+            None => {
+                let found = self.preset.map(share).or(settings.threads).or(settings.preset.map(share));
+                found.unwrap_or(NonZeroUsize::MIN)
+            }
         };
         let note = (asked > all).then(|| {
             let whose = if self.threads.is_some() { "--threads" } else { "threads in perfkit.toml" };
@@ -294,31 +319,41 @@ impl Args {
 
     /// Texts of a batch where the command names none.
     fn usual_batch(&self, settings: &EmbedDefaults) -> NonZeroUsize {
-        let preset = self.preset.map(|preset| preset.batch);
-        preset.or(settings.batch).unwrap_or(NonZeroUsize::MIN.saturating_add(31))
+        let preset = |preset: Option<&Preset>| preset.map(|preset| preset.batch);
+        let found = preset(self.preset).or(settings.batch).or(preset(settings.preset));
+        found.unwrap_or(NonZeroUsize::MIN.saturating_add(31))
     }
 
-    fn part_tokens(&self) -> Option<NonZeroUsize> {
-        self.preset.map(|preset| preset.part_tokens)
+    fn part_tokens(&self, settings: &EmbedDefaults) -> Option<NonZeroUsize> {
+        let preset = |preset: Option<&Preset>| preset.map(|preset| preset.part_tokens);
+        self.part_tokens.or(preset(self.preset)).or(settings.part_tokens).or(preset(settings.preset))
     }
 
-    fn streaming(&self, batch: NonZeroUsize) -> anyhow::Result<Streaming> {
-        let mode = self.stream.or_else(|| self.preset.map(|preset| preset.stream)).unwrap_or_default();
+    fn level(&self, settings: &EmbedDefaults) -> Level {
+        self.optimization.or(settings.level).unwrap_or_default()
+    }
+
+    fn streaming(&self, batch: NonZeroUsize, settings: &EmbedDefaults) -> anyhow::Result<Streaming> {
+        let preset = self.preset.or(settings.preset);
+        let mode = self.stream.or_else(|| preset.map(|preset| preset.stream)).unwrap_or_default();
         anyhow::ensure!(
             self.max_wait.is_none() || mode == Mode::Timed,
             "--max-wait is of --stream timed; --stream {mode} waits for a full batch"
         );
         let usual = NonZeroUsize::MIN.saturating_add(3);
-        let buffer = self.buffer.or_else(|| self.preset.map(|preset| preset.buffer)).unwrap_or(usual);
-        let max_wait = self.max_wait.or_else(|| self.preset.map(|preset| preset.max_wait_milliseconds));
+        let buffer = self.buffer.or_else(|| preset.map(|preset| preset.buffer)).unwrap_or(usual);
+        let max_wait = self.max_wait.or_else(|| preset.map(|preset| preset.max_wait_milliseconds));
         Ok(Streaming { mode, batch, buffer, max_wait: max_wait.unwrap_or(50) * 1_000_000 })
     }
 
-    /// What the preset and the level set, where the user asked for either.
-    fn settings_notes(&self) -> Vec<String> {
+    /// What the preset and the level set, where the user or the settings file asked for either.
+    fn settings_notes(&self, settings: &EmbedDefaults) -> Vec<String> {
         let preset = self.preset.map(|preset| format!("preset {}: {}", preset.name, preset.settings()));
-        let level = (self.optimization != Level::default())
-            .then(|| format!("optimization {}: {}", self.optimization, self.optimization.row().about));
+        let of_file = || settings.preset.map(|preset| format!("preset {} of perfkit.toml", preset.name));
+        let preset = preset.or_else(of_file);
+        let level = self.level(settings);
+        let level =
+            (level != Level::default()).then(|| format!("optimization {level}: {}", level.row().about));
         preset.into_iter().chain(level).collect()
     }
 
@@ -349,11 +384,11 @@ fn measure_all(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit> {
     let plan = EmbedPlan {
         precisions: args.precisions(&settings),
         beside: Beside {
-            level: args.optimization,
-            part_tokens: args.part_tokens(),
+            level: args.level(&settings),
+            part_tokens: args.part_tokens(&settings),
             output_precisions: args.output_precisions.clone(),
             trace: args.trace.clone(),
-            notes: args.settings_notes(),
+            notes: args.settings_notes(&settings),
         },
         dimensions: args.dimensions,
         prompt: args.prompt.clone(),
@@ -440,7 +475,7 @@ fn embed(args: &Args, input: &str, output: &str, context: &mut Context<'_>) -> a
         "--input takes one --engine: all is for measuring them beside one another"
     );
     let (threads, crowded) = args.threads(detect(Source::Live).limits.effective_cpus, &settings);
-    for note in args.settings_notes().iter().chain(&crowded) {
+    for note in args.settings_notes(&settings).iter().chain(&crowded) {
         context.note(note);
     }
     let request = EmbedFile {
@@ -452,9 +487,10 @@ fn embed(args: &Args, input: &str, output: &str, context: &mut Context<'_>) -> a
         tier: args.tier,
         threads,
         adaptive: args.adaptive_limits(),
-        streaming: args.streaming(batch)?,
-        level: args.optimization,
-        part_tokens: args.part_tokens(),
+        streaming: args.streaming(batch, &settings)?,
+        order: args.bucketing.or(settings.order).unwrap_or(Order::AsItComes),
+        level: args.level(&settings),
+        part_tokens: args.part_tokens(&settings),
         output_precision,
         cache_bytes: args.cache.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
         trace: args.trace.clone(),

@@ -12,7 +12,8 @@ use super::limits::{parse_milliseconds, parse_size};
 use super::progress::{Progress, stop_on_interrupt};
 use super::{Context, Exit, embed};
 use crate::document::{Tuning, TuningLimits, write_atomically};
-use crate::engines::{ModelSource, Precision};
+use crate::engines::presets::{LEVELS, Level, LevelRow, PRESETS, Preset, ThreadShare};
+use crate::engines::{ModelSource, Order, Precision};
 use crate::machine::{Source, detect};
 use crate::render;
 use crate::session::embed::EmbedPlan;
@@ -37,13 +38,13 @@ enum What {
     Matmul(matmul::MatmulArgs),
 }
 
-/// Batch, threads, precision and order of texts for the most texts in a second within limits
+/// Batch, threads, precision, bucketing and preset for the most texts in a second within limits
 ///
-/// Every setting is measured in turn on a corpus; those that are late or behind leave early. The choice goes to `[embed]` of
-/// perfkit.toml, which `embed` reads.
+/// Every combination of what the flags name, and what the presets set, is measured in turn on a corpus; those that are late or
+/// behind leave early, and what cannot differ is measured once. The choice goes to `[embed]` of perfkit.toml, which `embed` reads.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  perfkit tune embed --model ./all-MiniLM-L6-v2 --max-latency 20\n  perfkit tune embed --model ./all-MiniLM-L6-v2 --max-memory 300MB --min-cosine 0.999 --dry-run\n  perfkit tune embed --corpus texts.txt --batch 1,8,64 --threads 1,2 --svg front.svg"
+    after_help = "Examples:\n  perfkit tune embed --model ./all-MiniLM-L6-v2 --max-latency 20\n  perfkit tune embed --model ./all-MiniLM-L6-v2 --max-memory 300MB --min-cosine 0.999 --dry-run\n  perfkit tune embed --corpus texts.txt --batch 1,8,64 --threads 1,2 --svg front.svg\n  perfkit tune embed --max-memory 200MB --preset memory --part-tokens 256,512,1024 --bucketing none"
 )]
 struct EmbedArgs {
     /// builtin:NAME, a sentence-transformers folder, or a hub id such as org/name
@@ -61,12 +62,25 @@ struct EmbedArgs {
     /// Precisions to search [default: all that run here]
     #[arg(long = "precision", value_name = "PRECISION", value_delimiter = ',', value_parser = embed::parse_precision)]
     precisions: Vec<Precision>,
-    /// Sizes of batches to search
-    #[arg(long = "batch", value_name = "N", value_delimiter = ',', default_value = "1,4,16,64", value_parser = parse_batch)]
+    /// Sizes of batches to search [default: 1,4,16,64]
+    #[arg(long = "batch", value_name = "N", value_delimiter = ',', value_parser = parse_batch)]
     batches: Vec<NonZeroUsize>,
     /// Counts of threads to search [default: 1, 2, 4, ... and all]
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = parse_threads)]
     threads: Vec<NonZeroUsize>,
+    /// Orders of texts to search: `none` takes them as they come, `length` puts those of like length into a batch
+    #[arg(long = "bucketing", value_name = "ORDER", value_delimiter = ',', default_value = "none,length", value_parser = embed::parse_order)]
+    orders: Vec<Order>,
+    /// Presets whose settings join the search, or `none` [default: all that no flag here rules out]
+    #[arg(long = "preset", value_name = "PRESET", value_delimiter = ',', value_parser = parse_preset)]
+    presets: Vec<PresetName>,
+    /// Sizes of the parts to search in which a batch goes through the layers, in tokens: smaller ones take less memory
+    /// [default: those of the level]
+    #[arg(long = "part-tokens", value_name = "N", value_delimiter = ',', value_parser = embed::parse_part_tokens)]
+    parts: Vec<NonZeroUsize>,
+    /// Levels of work on speed to search; a lower one gives the same vectors later
+    #[arg(long = "optimization", visible_alias = "optimisation", value_name = "LEVEL", value_delimiter = ',', default_value = "aggressive", value_parser = embed::parse_level)]
+    levels: Vec<Level>,
     /// Take the texts from this file, one a line, instead of the corpus that ships
     #[arg(long, value_name = "FILE")]
     corpus: Option<PathBuf>,
@@ -92,6 +106,17 @@ struct Drawing {
     /// Draw it to this PNG file
     #[arg(long, value_name = "FILE")]
     png: Option<PathBuf>,
+}
+
+/// `--preset` of a search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PresetName {
+    None,
+    Named(&'static Preset),
+}
+
+fn parse_preset(text: &str) -> Result<PresetName, String> {
+    if text == "none" { Ok(PresetName::None) } else { embed::parse_preset(text).map(PresetName::Named) }
 }
 
 fn parse_cosine(text: &str) -> Result<f64, String> {
@@ -187,8 +212,16 @@ impl EmbedArgs {
         };
         TunePlan {
             embed: embed.with_own_worker(),
-            batches: self.batches.clone(),
+            batches: if self.batches.is_empty() { usual_batches() } else { self.batches.clone() },
             threads: if self.threads.is_empty() { usual_threads(effective) } else { self.threads.clone() },
+            orders: self.orders.clone(),
+            levels: self.levels(),
+            parts: if self.parts.is_empty() {
+                vec![None]
+            } else {
+                self.parts.iter().copied().map(Some).collect()
+            },
+            presets: self.presets(effective),
             limits: TuningLimits {
                 latency_seconds: self.max_latency,
                 memory_bytes: self.max_memory,
@@ -198,6 +231,45 @@ impl EmbedArgs {
             every_round: self.exhaustive.map(usize::from),
         }
     }
+}
+
+impl EmbedArgs {
+    /// Each level once, the one that does most first.
+    fn levels(&self) -> Vec<Level> {
+        let asked = |row: &&LevelRow| self.levels.contains(&row.level);
+        LEVELS.iter().rev().filter(asked).map(|row| row.level).collect()
+    }
+
+    /// The presets that were named; all that the other flags leave possible, where none was.
+    fn presets(&self, effective: usize) -> Vec<&'static Preset> {
+        if !self.presets.is_empty() {
+            let named = |preset: &&'static Preset| self.presets.contains(&PresetName::Named(preset));
+            return PRESETS.iter().filter(named).collect();
+        }
+        let possible = |preset: &&Preset| {
+            let threads = match preset.threads {
+                ThreadShare::One => 1,
+                ThreadShare::All => effective,
+            };
+            let precision = preset.precision.is_none_or(|own| allows(&self.precisions, &own));
+            precision
+                && allows(&self.batches, &preset.batch)
+                && (self.threads.is_empty() || self.threads.iter().any(|count| count.get() == threads))
+                && allows(&self.parts, &preset.part_tokens)
+                && self.orders.contains(&Order::AsItComes)
+                && self.levels.contains(&Level::default())
+        };
+        PRESETS.iter().filter(possible).collect()
+    }
+}
+
+/// A list that was not given rules nothing out.
+fn allows<T: PartialEq>(given: &[T], wanted: &T) -> bool {
+    given.is_empty() || given.contains(wanted)
+}
+
+fn usual_batches() -> Vec<NonZeroUsize> {
+    [1, 4, 16, 64].into_iter().filter_map(NonZeroUsize::new).collect()
 }
 
 /// Powers of two below all, and all.

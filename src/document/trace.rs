@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::store::kind_of;
 use super::{Cause, ReadError};
 
 /// The blocks of a comparison in the order they were measured.
@@ -87,7 +88,7 @@ const LIMIT_BYTES: u64 = 256 << 20;
 pub fn read_trace(path: &std::path::Path) -> Result<Trace, ReadError> {
     let shown = path.display().to_string();
     let io = |cause| ReadError::Io { path: shown.clone(), cause };
-    let invalid = |why: String| ReadError::Invalid { path: shown.clone(), why };
+    let invalid = |why: String| ReadError::Invalid { path: shown.clone(), kind: kind_of(Trace::SCHEMA), why };
     let length = std::fs::metadata(path).map_err(io)?.len();
     if length > LIMIT_BYTES {
         return Err(invalid(format!("{length} bytes are more than any trace has")));

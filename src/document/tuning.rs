@@ -85,7 +85,7 @@ pub struct TuningLimits {
 }
 
 /// Settings of `embed`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EmbedSettings {
     /// The precision's name.
     pub precision: String,
@@ -95,13 +95,50 @@ pub struct EmbedSettings {
     pub batch: usize,
     /// Texts are put into batches with others of like length.
     pub by_length: bool,
+    /// The optimization level's name; documents without it are of `aggressive`.
+    #[serde(default = "aggressive")]
+    pub optimization: String,
+    /// Tokens that go through the layers together, where they are fewer than those of the level; null where they are the level's.
+    #[serde(default)]
+    pub part_tokens: Option<usize>,
+    /// The preset that sets all this; null where none does.
+    #[serde(default)]
+    pub preset: Option<String>,
+}
+
+/// The level of embedding where nothing says otherwise.
+const USUAL_LEVEL: &str = "aggressive";
+
+fn aggressive() -> String {
+    USUAL_LEVEL.to_owned()
+}
+
+impl Default for EmbedSettings {
+    fn default() -> Self {
+        Self {
+            precision: String::new(),
+            threads: 0,
+            batch: 0,
+            by_length: false,
+            optimization: aggressive(),
+            part_tokens: None,
+            preset: None,
+        }
+    }
 }
 
 impl std::fmt::Display for EmbedSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { precision, threads, batch, by_length } = self;
+        let Self { precision, threads, batch, by_length, optimization, part_tokens, preset } = self;
         let order = if *by_length { " by length" } else { "" };
-        write!(f, "{precision}, batch {batch}{order}, t{threads}")
+        write!(f, "{precision}, batch {batch}{order}, t{threads}")?;
+        if let Some(tokens) = part_tokens {
+            write!(f, ", parts of {tokens}")?;
+        }
+        if optimization != USUAL_LEVEL {
+            write!(f, ", {optimization}")?;
+        }
+        preset.as_ref().map_or(Ok(()), |preset| write!(f, ", preset {preset}"))
     }
 }
 
@@ -135,6 +172,12 @@ pub struct TuningCandidate {
 pub struct MemoryLine {
     /// The precision's name.
     pub precision: String,
+    /// As in the settings.
+    #[serde(default = "aggressive")]
+    pub optimization: String,
+    /// As in the settings.
+    #[serde(default)]
+    pub part_tokens: Option<usize>,
     /// Bytes without a text.
     pub base_bytes: f64,
     /// Bytes for every text of a batch.
@@ -143,6 +186,33 @@ pub struct MemoryLine {
     pub error_bytes: f64,
     /// What was measured.
     pub points: Vec<MemoryPoint>,
+}
+
+impl MemoryLine {
+    /// Whether the line is that of a setting.
+    #[must_use]
+    pub fn is_of(&self, settings: &EmbedSettings) -> bool {
+        self.precision == settings.precision
+            && self.optimization == settings.optimization
+            && self.part_tokens == settings.part_tokens
+    }
+
+    /// Peak memory with a batch of so many texts.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "texts of a batch")]
+    pub fn bytes_at(&self, batch: usize) -> f64 {
+        self.base_bytes + self.bytes_per_text * batch as f64
+    }
+}
+
+impl std::fmt::Display for MemoryLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.precision)?;
+        if let Some(tokens) = self.part_tokens {
+            write!(f, ", parts of {tokens}")?;
+        }
+        if self.optimization == USUAL_LEVEL { Ok(()) } else { write!(f, ", {}", self.optimization) }
+    }
 }
 
 /// The peak of one process.

@@ -13,6 +13,7 @@ pub use crate::telemetry::Stages;
 
 pub mod adaptive;
 pub mod agreement;
+pub mod bucketed;
 pub mod builtin;
 pub mod cache;
 pub mod config;

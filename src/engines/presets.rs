@@ -102,6 +102,12 @@ impl Level {
 }
 
 impl LevelRow {
+    /// Tokens that go through the layers together where so many were asked for: a level may allow fewer.
+    #[must_use]
+    pub fn part_tokens(&self, asked: Option<NonZeroUsize>) -> NonZeroUsize {
+        asked.map_or(self.part_tokens, |own| own.min(self.part_tokens))
+    }
+
     /// The tier for a precision; `None` where the precision has none here.
     #[must_use]
     pub fn tier(&self, precision: Precision) -> Option<Tier> {
@@ -131,7 +137,8 @@ impl FromStr for Level {
     }
 }
 
-fn unknown(what: &str, text: &str, names: impl Iterator<Item = &'static str>) -> EngineError {
+/// There is no such word; these there are.
+pub(super) fn unknown(what: &str, text: &str, names: impl Iterator<Item = &'static str>) -> EngineError {
     let names: Vec<&str> = names.collect();
     let text = super::config::shown(text);
     EngineError::Input(format!("there is no {what} {text:?}; there are {}", names.join(", ")))
@@ -147,7 +154,7 @@ pub enum ThreadShare {
 }
 
 /// What matters most: one row of [`PRESETS`]. A flag wins over what a preset says.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Preset {
     /// Its name on the command line.
     pub name: &'static str,

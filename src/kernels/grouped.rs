@@ -151,7 +151,7 @@ impl DotU8S8Op for Product<'_> {
         team.for_each_chunk(out, elements, |task, out| {
             let x = &x[task * rows * k..][..out.len() / n * k];
             // The body enters the tier itself: what is written inside a closure is compiled without its features.
-            let finish = finish.map(|finish| finish.from_row(task * rows));
+            let finish = finish.map(|finish| finish.beginning_at(task * rows));
             ROWS.with_borrow_mut(|rows| simd.run_bytes(Block { x, weights, finish, out, rows }));
         });
     }
@@ -205,7 +205,7 @@ impl DotU8S8Op for Block<'_> {
             }
             if let Some(finish) = finish {
                 let (top, bottom) = (tops(some.start), tops(some.end));
-                finish.from_row(top).rows(&mut out[top * n..bottom * n]);
+                finish.beginning_at(top).rows(&mut out[top * n..bottom * n]);
             }
         }
     }

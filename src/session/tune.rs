@@ -5,31 +5,27 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+mod grid;
 pub mod matmul;
 mod matmul_profile;
+mod memory;
 pub mod mol;
 mod quality;
 
 pub use matmul_profile::use_profile;
 
-use super::embed::{EmbedPlan, WorkerTask, ask, load, packed_folder, read_corpus};
+use grid::{Grid, Way};
+
+use super::embed::{EmbedPlan, load, packed_folder, read_corpus};
 use super::{Observer, Stop};
-use crate::analysis::tune::{Goods, Lap, MARGIN, Race, Standing, fit_memory, front};
-use crate::document::{
-    Case, EmbedSettings, Extent, Machine, MemoryLine, MemoryPoint, Shape, Tier, Tuning, TuningCandidate,
-    TuningChoice, TuningLimits,
-};
+use crate::analysis::tune::{Goods, Lap, MARGIN, Race, Standing, front};
+use crate::document::{EmbedSettings, Machine, Tier, Tuning, TuningCandidate, TuningChoice, TuningLimits};
 use crate::engines::native::{Encoder, NativeEngine};
-use crate::engines::{Engine, Model, Precision, Settings, agreement, corpus};
+use crate::engines::presets::{Level, Preset};
+use crate::engines::{Engine, Model, Order, Precision, Settings, agreement, bucketed, corpus};
 use crate::sys::clock::as_seconds;
 use crate::sys::{Clock, Monotonic, Rng, Team};
 use crate::telemetry::Stages;
-
-/// Texts of a lap at least: fewer say little of a mixed corpus.
-const FEWEST_TEXTS: usize = 32;
-
-/// Batches of a lap at least: putting texts in order means something from two on.
-const FEWEST_BATCHES: usize = 2;
 
 /// What to search.
 #[derive(Debug, Clone)]
@@ -40,6 +36,14 @@ pub struct TunePlan {
     pub batches: Vec<NonZeroUsize>,
     /// Counts of threads.
     pub threads: Vec<NonZeroUsize>,
+    /// Orders in which texts come into batches.
+    pub orders: Vec<Order>,
+    /// Optimization levels, the one that does most first.
+    pub levels: Vec<Level>,
+    /// Tokens that go through the layers together; the level's where none are named.
+    pub parts: Vec<Option<NonZeroUsize>>,
+    /// Presets, whose settings join those of the dimensions above.
+    pub presets: Vec<&'static Preset>,
     /// What the setting must meet.
     pub limits: TuningLimits,
     /// The race ends after so many seconds, whatever is open then.
@@ -72,40 +76,59 @@ pub fn tune(
     };
     let mut tuning = Tuning::begin("embed", &model.slug, machine, embed.seed, plan.limits);
     tuning.notes.clone_from(&model.notes);
-    let encoders = open(plan, &model, &mut tuning)?;
+    let texts = Texts::new(&lines, &model)?;
+    let bytes: Vec<usize> = lines.iter().map(|line| line.len()).collect();
+    let effective = NonZeroUsize::new(machine.limits.effective_cpus).unwrap_or(NonZeroUsize::MIN);
+    let Grid { ways, notes } = Grid::new(plan, effective, &texts.tokens, &bytes);
+    anyhow::ensure!(!ways.is_empty(), "no setting runs on this CPU: {}", notes.join("; "));
+    tuning.notes.extend(notes);
+    let encoders = open(&ways, &model)?;
     observer.phase("agreement", encoders.len(), 0.0);
+    let mut cosines = Vec::with_capacity(encoders.len());
     for opened in &encoders {
         observer.step(&opened.precision);
-        let cosine = cosine(opened, &encoders, &model, own.as_deref())?;
-        tuning.candidates.extend(candidates(plan, opened, cosine));
+        cosines.push(cosine(opened, &encoders, &model, own.as_deref())?);
     }
-    measure_memory(plan, &model, &mut tuning, observer, stop);
-    leave_out(&mut tuning);
-    race(plan, &encoders, &lines, &model, &mut tuning, observer, stop)?;
+    tuning.candidates.extend(ways.iter().map(|way| {
+        let of = |(opened, cosine): (&Opened, &f64)| {
+            (opened.precision == way.precision && opened.tier == way.tier).then_some(*cosine)
+        };
+        TuningCandidate {
+            settings: way.settings.clone(),
+            cosine_minimum: encoders.iter().zip(&cosines).find_map(of),
+            ..TuningCandidate::default()
+        }
+    }));
+    memory::measure(plan, &ways, &model, &mut tuning, observer, stop);
+    memory::leave_out(&mut tuning);
+    race(plan, &ways, &encoders, &texts, &mut tuning, observer, stop)?;
     tuning.seconds = as_seconds(clock.now().saturating_sub(start));
     Ok(tuning)
 }
 
-/// A precision with its packed weights.
+/// Packed weights of a precision for a tier.
 struct Opened {
     precision: Precision,
+    tier: Tier,
     encoder: Arc<Encoder>,
 }
 
-fn open(plan: &TunePlan, model: &Arc<Model>, tuning: &mut Tuning) -> anyhow::Result<Vec<Opened>> {
-    let mut all = Vec::new();
-    for &precision in &plan.embed.precisions {
-        let settings = Settings { precision, tier: plan.embed.tier, cache: packed_folder() };
-        match settings.tier() {
-            Ok(_) => {
-                let encoder = Arc::new(Encoder::open(Arc::clone(model), &settings)?);
-                all.push(Opened { precision, encoder });
-            }
-            Err(why) => tuning.notes.push(format!("{precision} is left out: {why}")),
+/// The weights of every setting, each once.
+fn open(ways: &[Way], model: &Arc<Model>) -> anyhow::Result<Vec<Opened>> {
+    let mut all: Vec<Opened> = Vec::new();
+    for way in ways {
+        if find(&all, way).is_some() {
+            continue;
         }
+        let settings = Settings { precision: way.precision, tier: Some(way.tier), cache: packed_folder() };
+        let encoder = Arc::new(Encoder::open(Arc::clone(model), &settings)?);
+        all.push(Opened { precision: way.precision, tier: way.tier, encoder });
     }
-    anyhow::ensure!(!all.is_empty(), "no precision runs on this CPU");
     Ok(all)
+}
+
+fn find<'a>(all: &'a [Opened], way: &Way) -> Option<&'a Opened> {
+    all.iter().find(|opened| opened.precision == way.precision && opened.tier == way.tier)
 }
 
 /// The smallest cosine to single precision.
@@ -128,121 +151,6 @@ fn cosine(
     Ok(agreement::agreement(&mut single, &mut other, &texts)?.minimum)
 }
 
-/// Every setting of a precision. One text has no order.
-fn candidates(plan: &TunePlan, opened: &Opened, cosine: f64) -> Vec<TuningCandidate> {
-    let mut all = Vec::new();
-    for threads in &plan.threads {
-        for batch in &plan.batches {
-            let orders: &[bool] = if batch.get() == 1 { &[false] } else { &[false, true] };
-            for &by_length in orders {
-                let settings = EmbedSettings {
-                    precision: opened.precision.to_string(),
-                    threads: threads.get(),
-                    batch: batch.get(),
-                    by_length,
-                };
-                let cosine_minimum = Some(cosine);
-                all.push(TuningCandidate { settings, cosine_minimum, ..TuningCandidate::default() });
-            }
-        }
-    }
-    all
-}
-
-/// Peak memory of fresh processes at the smallest, a middle and the largest size of each precision.
-fn measure_memory(
-    plan: &TunePlan,
-    model: &Model,
-    tuning: &mut Tuning,
-    observer: &mut dyn Observer,
-    stop: &Stop,
-) {
-    let Some(program) = &plan.embed.worker else {
-        tuning
-            .notes
-            .push("memory is unknown: there is no program to measure it in a process of its own".to_owned());
-        return;
-    };
-    let mut sizes: Vec<usize> = plan.batches.iter().map(|batch| batch.get()).collect();
-    sizes.sort_unstable();
-    sizes.dedup();
-    let (Some(&first), Some(&last)) = (sizes.first(), sizes.last()) else { return };
-    // A line has two parameters: a third point shows how well it fits.
-    let last = if last == first { 2 * first } else { last };
-    let mut points = vec![first, first.midpoint(last), last];
-    points.dedup();
-    let threads = plan.threads.iter().max().copied().unwrap_or(NonZeroUsize::MIN);
-    observer.phase("memory", points.len() * plan.embed.precisions.len(), 0.0);
-    for &precision in &plan.embed.precisions {
-        let Some(tier) = plan.embed.tier.or_else(|| precision.best_tier()) else { continue };
-        let mut measured = Vec::new();
-        for &batch in &points {
-            if stop.requested() {
-                return;
-            }
-            let case = Case {
-                benchmark: format!("embed/{}-{precision}", model.slug),
-                implementation: NativeEngine::ID.to_owned(),
-                tier: tier.into(),
-                shape: Shape(vec![Extent::Count(batch), Extent::Mixed]),
-                threads,
-            };
-            observer.step(&case);
-            let task = WorkerTask {
-                model: plan.embed.model.to_string(),
-                precision: precision.to_string(),
-                dimensions: plan.embed.dimensions,
-                prompt: plan.embed.prompt.clone(),
-                case,
-                corpus: plan.embed.corpus.clone(),
-                beside: plan.embed.beside.clone(),
-                file: None,
-                started_nanoseconds: None,
-            };
-            match ask(program, &task, &[]) {
-                Ok(answer) => {
-                    measured.extend(answer.peak_rss_bytes.map(|bytes| MemoryPoint { batch, bytes }))
-                }
-                Err(error) => tuning.notes.push(format!("memory of {precision} is unknown: {error:#}")),
-            }
-        }
-        tuning.memory.extend(fit_memory(precision.name(), &measured));
-    }
-    for candidate in &mut tuning.candidates {
-        let line = tuning.memory.iter().find(|line| line.precision == candidate.settings.precision);
-        candidate.memory_bytes = line.map(|line| bytes_at(line, candidate.settings.batch));
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "texts of a batch")]
-fn bytes_at(line: &MemoryLine, batch: usize) -> f64 {
-    line.base_bytes + line.bytes_per_text * batch as f64
-}
-
-/// Settings that need no race to be out.
-#[expect(clippy::cast_precision_loss, reason = "bytes")]
-fn leave_out(tuning: &mut Tuning) {
-    let limits = tuning.limits;
-    for candidate in &mut tuning.candidates {
-        let error = tuning
-            .memory
-            .iter()
-            .find(|line| line.precision == candidate.settings.precision)
-            .map_or(0.0, |line| line.error_bytes);
-        let memory = limits.memory_bytes.zip(candidate.memory_bytes);
-        let cosine = limits.cosine_minimum.zip(candidate.cosine_minimum);
-        candidate.dropped = if cosine.is_some_and(|(least, cosine)| cosine < least || cosine.is_nan()) {
-            Some("its cosine to f32 is below the limit".to_owned())
-        } else if limits.memory_bytes.is_some() && candidate.memory_bytes.is_none() {
-            Some("its memory is unknown".to_owned())
-        } else if memory.is_some_and(|(limit, bytes)| bytes + error > limit as f64) {
-            Some("its memory is beyond the limit".to_owned())
-        } else {
-            None
-        };
-    }
-}
-
 /// A setting with its engine and its place in the document.
 struct Runner {
     candidate: usize,
@@ -252,32 +160,37 @@ struct Runner {
 
 fn race(
     plan: &TunePlan,
+    ways: &[Way],
     encoders: &[Opened],
-    lines: &[&str],
-    model: &Model,
+    texts: &Texts<'_>,
     tuning: &mut Tuning,
     observer: &mut dyn Observer,
     stop: &Stop,
 ) -> anyhow::Result<()> {
-    let mut teams = Vec::new();
-    for &threads in &plan.threads {
-        teams.push(Team::new(threads).context("cannot start the threads")?);
-    }
+    let mut teams: Vec<Team> = Vec::new();
     let mut runners = Vec::new();
-    for (candidate, row) in tuning.candidates.iter().enumerate().filter(|(_, row)| row.dropped.is_none()) {
-        let settings = row.settings.clone();
-        let opened = encoders.iter().find(|opened| opened.precision.name() == settings.precision);
-        let team = teams.iter().find(|team| team.threads().get() == settings.threads);
-        if let (Some(opened), Some(team)) = (opened, team) {
-            let engine = NativeEngine::new(Arc::clone(&opened.encoder), team.clone());
-            runners.push(Runner { candidate, settings, engine });
+    for (candidate, way) in ways.iter().enumerate() {
+        if tuning.candidates[candidate].dropped.is_some() {
+            continue;
+        }
+        let team = match teams.iter().find(|team| team.threads().get() == way.settings.threads) {
+            Some(team) => team.clone(),
+            None => {
+                let threads = NonZeroUsize::new(way.settings.threads).unwrap_or(NonZeroUsize::MIN);
+                teams.push(Team::new(threads).context("cannot start the threads")?);
+                teams[teams.len() - 1].clone()
+            }
+        };
+        if let Some(opened) = find(encoders, way) {
+            let mut engine = NativeEngine::new(Arc::clone(&opened.encoder), team);
+            engine.limit_part(way.part_tokens);
+            runners.push(Runner { candidate, settings: way.settings.clone(), engine });
         }
     }
     let clock = Monotonic::new();
     let start = clock.now();
     let mut race = Race::new(runners.len(), plan.limits.latency_seconds);
     let mut rng = Rng::new(plan.embed.seed);
-    let texts = Texts::new(lines, model)?;
     for round in 0.. {
         let spent = as_seconds(clock.now().saturating_sub(start));
         let mut next = match plan.every_round {
@@ -291,7 +204,7 @@ fn race(
         // Neither first nor last of a round are always the same.
         rng.shuffle(&mut next);
         observer.phase("race", next.len(), (plan.seconds - spent).max(0.0));
-        let first = rng.below(lines.len().max(1));
+        let first = rng.below(texts.lines.len().max(1));
         let mut laps = Vec::with_capacity(next.len());
         for i in next {
             if stop.requested() {
@@ -299,14 +212,14 @@ fn race(
                 break;
             }
             observer.step(&runners[i].settings);
-            laps.push((i, lap(&mut runners[i], &texts, first, &clock)?));
+            laps.push((i, lap(&mut runners[i], texts, first, &clock)?));
         }
         if tuning.interrupted {
             break;
         }
         race.take(laps);
     }
-    settle(&race, &runners, &texts, tuning);
+    settle(&race, &runners, texts, tuning);
     Ok(())
 }
 
@@ -334,14 +247,16 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// Embeds texts of the corpus once, batch by batch.
+/// Embeds a window of texts of the corpus once, batch by batch.
 #[expect(clippy::cast_precision_loss, reason = "tokens of some texts")]
 fn lap(runner: &mut Runner, texts: &Texts<'_>, first: usize, clock: &Monotonic) -> anyhow::Result<Lap> {
     let EmbedSettings { batch, by_length, .. } = runner.settings;
-    let count = FEWEST_TEXTS.max(FEWEST_BATCHES * batch).div_ceil(batch) * batch;
+    let count = bucketed::window(NonZeroUsize::new(batch).unwrap_or(NonZeroUsize::MIN)).get();
     let mut chosen = texts.from(first, count);
     if by_length {
-        chosen.sort_by_key(|&line| texts.tokens[line]);
+        // As `embed` does it with a window of texts.
+        let lines: Vec<&str> = chosen.iter().map(|&line| texts.lines[line]).collect();
+        chosen = bucketed::by_length(&lines).into_iter().map(|at| chosen[at]).collect();
     }
     let mut lap = Lap::default();
     let mut seconds = 0.0;

@@ -45,6 +45,15 @@ impl Model {
         }
     }
 
+    /// What its batch is called.
+    #[must_use]
+    pub const fn batch_name(&self) -> &'static str {
+        match self {
+            Self::Matmul(_) => "rows",
+            Self::Dot(_) | Self::Mol(_) | Self::Attention(_) | Self::Encoder(_) => "batch",
+        }
+    }
+
     /// The forms of the same work, with a word for each; a mixture beside a dot product of a width that it replaces.
     #[must_use]
     pub fn forms(&self) -> Vec<(String, Self)> {
@@ -117,6 +126,8 @@ pub struct CountedWork {
     pub dram_bytes: f64,
     /// Matrix operations a DRAM byte.
     pub intensity: Option<f64>,
+    /// What `compute_bound_from_batch` counts: `batch`, or `rows` of a matrix product.
+    pub batch_name: String,
 }
 
 /// A part of some work.
@@ -198,7 +209,10 @@ impl Analytic {
             smallest_batch(ridge, |batch| model.with_batch(batch).work())
         };
         let work = model.work();
-        let machines = roofs.iter().map(|roofs| machine(roofs, &work, from_batch(roofs, model))).collect();
+        let machines = roofs
+            .iter()
+            .map(|roofs| machine(roofs, &work, from_batch(roofs, model), model.batch_name()))
+            .collect();
         let forms = model.forms().into_iter().map(|(name, model)| {
             let work = model.work();
             let outlook = roofs.first().and_then(|roofs| roofs.outlook(&work).ok());
@@ -216,13 +230,13 @@ impl Analytic {
             schema: Self::SCHEMA.to_owned(),
             tool: concat!("perfkit ", env!("CARGO_PKG_VERSION")).to_owned(),
             forms: forms.collect(),
-            work: counted(&work),
+            work: counted(&work, model.batch_name()),
             machines,
         }
     }
 }
 
-fn machine(roofs: &Roofs, work: &Work, from_batch: Option<usize>) -> MachineOutlook {
+fn machine(roofs: &Roofs, work: &Work, from_batch: Option<usize>, batch_name: &str) -> MachineOutlook {
     let outlook = roofs.outlook(work).ok();
     let because = |field: &str, rate: &Result<f64, String>| {
         let reason = rate.as_ref().err()?.clone();
@@ -236,7 +250,7 @@ fn machine(roofs: &Roofs, work: &Work, from_batch: Option<usize>) -> MachineOutl
     .flatten()
     .collect();
     if outlook.is_some() && from_batch.is_none() {
-        let reason = "no batch up to 2^20 reaches the ridge".to_owned();
+        let reason = format!("the ridge is not reached by a {batch_name} of up to 2^20");
         unknown.push(Unknown { field: "compute_bound_from_batch".to_owned(), reason });
     }
     MachineOutlook {
@@ -253,7 +267,7 @@ fn machine(roofs: &Roofs, work: &Work, from_batch: Option<usize>) -> MachineOutl
     }
 }
 
-fn counted(work: &Work) -> CountedWork {
+fn counted(work: &Work, batch_name: &str) -> CountedWork {
     let parts = work.parts.iter().map(|part| CountedPart {
         name: part.name.to_owned(),
         matrix_flops: part.matrix_flops,
@@ -270,5 +284,6 @@ fn counted(work: &Work) -> CountedWork {
         core_bytes: work.core_bytes,
         dram_bytes: work.dram_bytes,
         intensity: work.intensity(),
+        batch_name: batch_name.to_owned(),
     }
 }

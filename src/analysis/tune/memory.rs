@@ -1,12 +1,12 @@
 //! Peak memory as a line over the size of the batch.
 
-use crate::document::{MemoryLine, MemoryPoint};
+use crate::document::{EmbedSettings, MemoryLine, MemoryPoint};
 
-/// The line of least squares through the points of a precision, and how far the farthest lies from it; `None` with fewer
-/// than two sizes.
+/// The line of least squares through the points of settings that differ in their batch alone, and how far the farthest lies
+/// from it; `None` with fewer than two sizes.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "bytes and texts are far below 2^53")]
-pub fn fit_memory(precision: &str, points: &[MemoryPoint]) -> Option<MemoryLine> {
+pub fn fit_memory(settings: &EmbedSettings, points: &[MemoryPoint]) -> Option<MemoryLine> {
     let count = points.len() as f64;
     let xs = || points.iter().map(|point| point.batch as f64);
     let ys = || points.iter().map(|point| point.bytes as f64);
@@ -20,7 +20,9 @@ pub fn fit_memory(precision: &str, points: &[MemoryPoint]) -> Option<MemoryLine>
     let base = y_mean - slope * x_mean;
     let error = xs().zip(ys()).map(|(x, y)| (base + slope * x - y).abs()).fold(0.0, f64::max);
     Some(MemoryLine {
-        precision: precision.to_owned(),
+        precision: settings.precision.clone(),
+        optimization: settings.optimization.clone(),
+        part_tokens: settings.part_tokens,
         base_bytes: base,
         bytes_per_text: slope,
         error_bytes: error,

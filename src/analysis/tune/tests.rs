@@ -1,7 +1,7 @@
 //! The race on a simulated machine, against the best that exhaustive search finds; the front; the line of memory.
 
 use super::*;
-use crate::document::MemoryPoint;
+use crate::document::{EmbedSettings, MemoryPoint};
 use crate::sys::Rng;
 
 /// A setting of a simulated machine: its time for a token, its batches of a lap and their time.
@@ -87,7 +87,7 @@ fn the_choice_is_within_the_margin_of_the_best_that_exhaustive_search_finds() {
 #[test]
 fn a_setting_that_is_far_behind_has_one_lap_and_one_that_is_late_says_so() {
     let setting = |seconds_per_token, batch_seconds| True { seconds_per_token, batch_seconds, batches: 8 };
-    let settings = [setting(1e-4, 0.01), setting(3e-4, 0.01), setting(5e-5, 0.2)];
+    let settings = [setting(1e-4, 0.01), setting(4e-4, 0.01), setting(5e-5, 0.2)];
     let (race, _) = run(&settings, Some(0.05), 0.01, 3);
     assert_eq!(race.result().leader, Some(0));
     assert_eq!((race.rounds(1), race.rounds(2)), (1, 1));
@@ -97,6 +97,31 @@ fn a_setting_that_is_far_behind_has_one_lap_and_one_that_is_late_says_so() {
         "{standings:?}"
     );
     assert!(matches!(&standings[2], Standing::Dropped(why) if why.contains("8 of 8")), "{standings:?}");
+}
+
+#[test]
+fn a_lap_that_was_disturbed_does_not_cost_a_setting_its_place() {
+    let seconds = [1.3, 1.0, 1.15, 1.5, 2.6, 4.0];
+    let mut wrong = 0;
+    for seed in 1..=100 {
+        let mut rng = Rng::new(seed);
+        let mut race = Race::new(seconds.len(), None);
+        for _ in 0..60 {
+            let round = race.next_round().into_iter().map(|i| {
+                // One lap of ten shares its core with another program.
+                let disturbed = if rng.below(10) == 0 { 2.5 } else { 1.0 };
+                let unit_seconds = seconds[i] * disturbed * (0.01 * rng.normal()).exp();
+                (i, Lap { unit_seconds, batches: vec![unit_seconds; 4] })
+            });
+            let round: Vec<_> = round.collect();
+            if round.is_empty() {
+                break;
+            }
+            race.take(round);
+        }
+        wrong += usize::from(race.result().leader != Some(1));
+    }
+    assert!(wrong <= 4, "the best was lost in {wrong} of 100 races");
 }
 
 #[test]
@@ -136,9 +161,11 @@ fn the_front_holds_what_no_other_beats_in_everything() {
 #[test]
 fn memory_is_a_line_with_its_error() {
     let point = |batch, bytes| MemoryPoint { batch, bytes };
-    let line = fit_memory("f32", &[point(1, 1010), point(11, 2000), point(21, 3010)]).unwrap();
+    let settings = EmbedSettings { part_tokens: Some(256), ..EmbedSettings::default() };
+    let line = fit_memory(&settings, &[point(1, 1010), point(11, 2000), point(21, 3010)]).unwrap();
     assert!((line.bytes_per_text - 100.0).abs() < 1e-9 && line.error_bytes < 10.0, "{line:?}");
-    assert_eq!(fit_memory("f32", &[point(4, 10), point(4, 11)]), None);
-    assert_eq!(fit_memory("f32", &[]), None);
-    assert!(fit_memory("f32", &[point(1, 100), point(2, 90)]).unwrap().bytes_per_text == 0.0);
+    assert!(line.is_of(&settings) && !line.is_of(&EmbedSettings::default()));
+    assert_eq!(fit_memory(&settings, &[point(4, 10), point(4, 11)]), None);
+    assert_eq!(fit_memory(&settings, &[]), None);
+    assert!(fit_memory(&settings, &[point(1, 100), point(2, 90)]).unwrap().bytes_per_text == 0.0);
 }

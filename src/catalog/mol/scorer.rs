@@ -77,15 +77,35 @@ impl ScorerSizes {
     #[must_use]
     pub fn numbers(&self, form: ScoreForm) -> [usize; 2] {
         let p = self.query_components * self.item_components;
-        let scores = self.queries * self.items;
+        let scores = self.queries.saturating_mul(self.items);
         match form {
-            ScoreForm::Dot => [(self.queries + self.items) * self.width + scores, 0],
+            ScoreForm::Dot => {
+                let embeddings = (self.queries.saturating_add(self.items)).saturating_mul(self.width);
+                [embeddings.saturating_add(scores), 0]
+            }
             ScoreForm::Fused | ScoreForm::Tiled | ScoreForm::Eager => {
-                let items = self.items * (self.item_components * self.width + p);
-                let queries = self.queries * (self.query_components * self.width + p);
-                [items + queries + scores, 2 * p * self.gate_hidden + p + self.gate_hidden]
+                let items = self.items.saturating_mul(self.item_components * self.width + p);
+                let queries = self.queries.saturating_mul(self.query_components * self.width + p);
+                let data = items.saturating_add(queries).saturating_add(scores);
+                [data, 2 * p * self.gate_hidden + p + self.gate_hidden]
             }
         }
+    }
+
+    /// Bytes of a form while it is arranged, when it takes most: the items as they come beside those that are arranged, and the
+    /// tensors of every pair where the form keeps them.
+    #[must_use]
+    pub fn arranging_bytes(&self, form: ScoreForm) -> u64 {
+        let [data, model] = self.numbers(form);
+        let tensors = match form {
+            ScoreForm::Eager => {
+                let pair = 2 * self.query_components * self.item_components + self.gate_hidden;
+                self.queries.saturating_mul(self.items).saturating_mul(pair)
+            }
+            ScoreForm::Fused | ScoreForm::Tiled | ScoreForm::Dot => 0,
+        };
+        let twice = data.saturating_add(model).saturating_mul(2);
+        (twice.saturating_add(tensors).saturating_mul(size_of::<f32>())) as u64
     }
 
     fn shape(&self) -> Shape {
@@ -127,10 +147,13 @@ impl Scorer {
         machine: &Machine,
     ) -> Result<Self, PrepareError> {
         let shape = sizes.shape();
-        let checked = Sizes::of(&shape).ok_or_else(|| {
-            PrepareError::Failed(format!("{shape} is not a shape of six counts above zero that fit a memory"))
-        })?;
-        inputs::fits(&shape, machine, checked.bytes())?;
+        if Sizes::of(&shape).is_none() {
+            return Err(PrepareError::Failed(format!(
+                "{shape} is not a shape of six counts above zero that fit a memory"
+            )));
+        }
+        let bytes = usize::try_from(sizes.arranging_bytes(form)).unwrap_or(usize::MAX);
+        inputs::fits(&shape, machine, bytes)?;
         let scores = AlignedBuffer::zeroed(sizes.queries * sizes.items);
         if form == ScoreForm::Dot {
             let items = inputs::floats(sizes.items * sizes.width, seed ^ 1);
@@ -153,9 +176,13 @@ impl Scorer {
         Ok(Self { kind, sizes, queries: model.sample.queries, scores })
     }
 
-    /// Scores the batch with every item; answers the scores, a row a query.
-    pub fn score(&mut self) -> &[f32] {
+    /// Scores the first `queries` of the batch, or all where it has fewer, with every item; answers the scores, a row a query.
+    pub fn score(&mut self, queries: usize) -> &[f32] {
         let Self { kind, sizes, queries: [components, gates], scores } = self;
+        let count = queries.min(sizes.queries);
+        let [components, gates] =
+            [&*components, &*gates].map(|numbers| &numbers[..numbers.len() / sizes.queries * count]);
+        let scores = &mut scores[..count * sizes.items];
         let queries = Side { components, gates };
         match kind {
             Kind::Fused(fused) => fused.scores(queries, scores),
@@ -164,7 +191,7 @@ impl Scorer {
                 let _ = staged.scores(queries, scores);
             }
             Kind::Dot(items) => {
-                matmul::gemm(&Team::single(), components, sizes.queries, items, None, scores);
+                matmul::gemm(&Team::single(), components, count, items, None, scores);
             }
         }
         scores
@@ -191,13 +218,14 @@ mod tests {
         for form in [ScoreForm::Eager, ScoreForm::Tiled, ScoreForm::Fused] {
             assert_eq!(ScoreForm::named(form.name()), Some(form));
             let mut scorer = Scorer::new(form, sizes, tier, 7, &machine).unwrap();
-            let scores = scorer.score().to_vec();
+            let scores = scorer.score(3).to_vec();
+            assert_eq!(scorer.score(1), &scores[..37], "{}", form.name());
             assert!(scores.iter().any(|score| score.abs() > 1.0), "{}", form.name());
             let first = first.get_or_insert_with(|| scores.clone());
             let apart = first.iter().zip(&scores).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(apart < 1e-3, "{}: {apart}", form.name());
         }
-        let dots = Scorer::new(ScoreForm::Dot, sizes, tier, 7, &machine).unwrap().score().len();
+        let dots = Scorer::new(ScoreForm::Dot, sizes, tier, 7, &machine).unwrap().score(usize::MAX).len();
         assert_eq!(dots, 3 * 37);
     }
 

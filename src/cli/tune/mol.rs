@@ -132,6 +132,7 @@ impl MolArgs {
             },
             seconds: self.time,
             seed: random_seed(),
+            memory_budget: None,
             worker: std::env::current_exe().ok(),
         }
     }

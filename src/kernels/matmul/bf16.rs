@@ -228,7 +228,7 @@ impl Product<'_> {
         let Some(elements) = NonZeroUsize::new(rows * b.n) else { return };
         team.for_each_chunk(c, elements, |task, c| {
             let a = &a[task * rows * b.k..][..c.len() / b.n * b.k];
-            let epilogue = epilogue.from_row(task * rows);
+            let epilogue = epilogue.beginning_at(task * rows);
             ROWS.with_borrow_mut(|rows| work(Block { a, b, epilogue, c, rows }));
         });
     }
@@ -333,7 +333,7 @@ impl Block<'_> {
                     }
                 }
                 if let Some(finish) = epilogue.finish.filter(|_| from + depth >= pairs) {
-                    finish.from_row(top(first)).rows(&mut c[top(first) * n..top(some.end) * n]);
+                    finish.beginning_at(top(first)).rows(&mut c[top(first) * n..top(some.end) * n]);
                 }
             }
         }

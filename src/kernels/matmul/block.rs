@@ -190,7 +190,7 @@ impl<B: Operand> SimdOp for Task<'_, B> {
             let c = &mut c[first * block.columns..][..rows * block.columns];
             Block { a, rows, ..block }.multiply(simd, left > 0, c);
             if let Some(finish) = block.epilogue.finish {
-                finish.from_row(first).rows(c);
+                finish.beginning_at(first).rows(c);
             }
             first += rows;
         }

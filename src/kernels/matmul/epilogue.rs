@@ -17,9 +17,9 @@ impl<'a> Epilogue<'a> {
     }
 
     /// The same for the rows from `first` on.
-    pub(in crate::kernels) const fn from_row(self, first: usize) -> Self {
+    pub(in crate::kernels) const fn beginning_at(self, first: usize) -> Self {
         let finish = match self.finish {
-            Some(finish) => Some(finish.from_row(first)),
+            Some(finish) => Some(finish.beginning_at(first)),
             None => None,
         };
         Self { finish, ..self }
@@ -43,7 +43,7 @@ impl<'a> Finish<'a> {
     }
 
     /// The same for the rows from `first` on.
-    pub(in crate::kernels) const fn from_row(self, first: usize) -> Self {
+    pub(in crate::kernels) const fn beginning_at(self, first: usize) -> Self {
         Self { first: self.first + first, ..self }
     }
 

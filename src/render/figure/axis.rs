@@ -83,6 +83,9 @@ pub struct Axis {
 /// More decades than any quantity here spans; a range is cut to it, so that a hostile value cannot stretch a picture.
 const DECADES: f64 = 40.0;
 
+/// Ticks at binary sizes at most, besides the one at zero.
+const BINARY_TICKS: f64 = 8.0;
+
 impl Axis {
     /// A logarithmic axis over the positive values among `values`, widened by `padding` (a factor) on both sides.
     pub(super) fn log(
@@ -121,6 +124,15 @@ impl Axis {
             number,
             ticks_at: Vec::new(),
         }
+    }
+
+    /// The same for sizes in bytes, with ticks at round binary ones.
+    pub(super) fn bytes_from_zero(title: &str, values: impl IntoIterator<Item = f64>) -> Self {
+        let axis = Self::from_zero(title, values, Number::Bytes);
+        let high = axis.range.1;
+        let step = 2_f64.powf((high / BINARY_TICKS).log2().ceil()).max(1.0);
+        let ticks_at = (0_u32..).map(|i| f64::from(i) * step).take_while(|tick| *tick <= high).collect();
+        Self { ticks_at, ..axis }
     }
 
     /// Named rows.
@@ -199,6 +211,20 @@ mod tests {
         let axis = Axis::log("", [0.05, 200.0], 1.5, Number::Rate("B/s"));
         let texts: Vec<String> = axis.ticks(8).into_iter().map(|t| t.1).collect();
         assert_eq!(texts, ["0.1 B/s", "1 B/s", "10 B/s", "100 B/s"]);
+    }
+
+    #[test]
+    fn ticks_of_sizes_are_binary() {
+        for (most, ticks) in [
+            (5.2e6, &["0 B", "1 MiB", "2 MiB", "3 MiB", "4 MiB", "5 MiB"][..]),
+            (1.0, &["0 B", "1 B"]),
+            (0.0, &["0 B", "1 B"]),
+        ] {
+            let axis = Axis::bytes_from_zero("", [most]);
+            let texts: Vec<String> = axis.ticks(5).into_iter().map(|tick| tick.1).collect();
+            assert_eq!(texts, ticks, "{most}");
+        }
+        assert!(Axis::bytes_from_zero("", [1e300]).ticks(5).len() < 10);
     }
 
     #[test]

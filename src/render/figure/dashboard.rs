@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::charts::{bar_chart, beyond, top};
+use super::palette::SERIES;
 use super::{Axis, Bar, Data, Emphasis, Figure, Ink, Line, Marker, Number, Point, Series};
 use crate::analysis::analytic::{Fusion, Items, Mol, Precision, predictions};
 use crate::document::{Case, Document, Measurement, MolTuning, Tuning};
@@ -28,12 +29,38 @@ fn bars(name: &str, title: &str, subtitle: &str, axis: Axis, rows: Vec<Row>, fro
         let bar = Bar { category, from, to: row.value, label: Some(row.label), hover: row.hover };
         families.entry(row.family).or_default().push(bar);
     }
-    let series = families.into_iter().enumerate().map(|(index, (family, bars))| Series {
-        ink: if family.is_empty() { Ink::Series(0) } else { Ink::Series(index) },
+    let series = coloured(families).into_iter().map(|(family, ink, bars)| Series {
+        ink,
         name: (!family.is_empty()).then_some(family),
         data: Data::Bars(bars),
     });
     bar_chart(name, title, format!("{subtitle}{}", beyond(left_out)), names, axis, series.collect())
+}
+
+/// Families with a colour each. Where there are more than colours, those with the fewest bars share the last one, under one name.
+fn coloured(families: BTreeMap<String, Vec<Bar>>) -> Vec<(String, Ink, Vec<Bar>)> {
+    let mut counts: Vec<usize> = families.values().map(Vec::len).collect();
+    counts.sort_unstable_by(|a, b| b.cmp(a));
+    let own = if counts.len() > SERIES { SERIES - 1 } else { counts.len() };
+    // The count of the last family with a colour of its own; among equals the first by name have one.
+    let least = own.checked_sub(1).and_then(|last| counts.get(last)).copied().unwrap_or(0);
+    let mut equals = own.saturating_sub(counts.iter().filter(|&&count| count > least).count());
+    let (mut all, mut others) = (Vec::new(), Vec::new());
+    for (family, bars) in families {
+        let keeps = bars.len() > least || (bars.len() == least && equals > 0);
+        if bars.len() == least {
+            equals = equals.saturating_sub(1);
+        }
+        if keeps {
+            all.push((family, Ink::Series(all.len()), bars));
+        } else {
+            others.extend(bars);
+        }
+    }
+    if !others.is_empty() {
+        all.push(("others".to_owned(), Ink::Series(SERIES - 1), others));
+    }
+    all
 }
 
 /// A logarithmic axis of rows, and where its bars begin.
@@ -208,7 +235,7 @@ pub fn form_memory(mol: &MolTuning) -> Figure {
         let ends = [0.0, data, data + model, peak.max(data + model)];
         for (at, (name, bars)) in parts.iter_mut().enumerate() {
             let label = form.peak_bytes.filter(|_| at == 2).map(units::bytes);
-            let hover = format!("{}\n{name}: {:.2} MB", form.form, (ends[at + 1] - ends[at]) / 1e6);
+            let hover = format!("{}\n{name}: {}", form.form, bytes(ends[at + 1] - ends[at]));
             bars.push(Bar { category, from: ends[at], to: ends[at + 1], label, hover });
         }
     }
@@ -224,9 +251,14 @@ pub fn form_memory(mol: &MolTuning) -> Figure {
         "Data and model counted; the end of a bar is the largest resident size of a process of its own"
             .to_owned(),
         mol.forms.iter().map(|form| form.form.clone()).collect(),
-        Axis::from_zero("Bytes", [most], Number::Rate("B")),
+        Axis::bytes_from_zero("Bytes", [most]),
         series.collect(),
     )
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
+fn bytes(value: f64) -> String {
+    units::bytes(value as u64)
 }
 
 /// The time that counts and ceilings predict, over the measured one.
@@ -392,4 +424,25 @@ const MOST_LINES: usize = 8;
 #[must_use]
 pub fn first_search(tunings: &[Tuning], figure: fn(&Tuning) -> Figure) -> Option<Figure> {
     tunings.iter().map(figure).find(|figure| !figure.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_families_share_a_colour_unless_they_share_a_name() {
+        let bar = || Bar { category: 0, from: 0.0, to: 1.0, label: None, hover: String::new() };
+        for count in [0, 1, SERIES, SERIES + 1, 20] {
+            let families: BTreeMap<String, Vec<Bar>> = (0..count)
+                .map(|i| (format!("family {i:02}"), (0..=(i * 7) % 3).map(|_| bar()).collect()))
+                .collect();
+            let bars: usize = families.values().map(Vec::len).sum();
+            let all = coloured(families);
+            let inks: Vec<Ink> = all.iter().map(|(_, ink, _)| *ink).collect();
+            assert_eq!(inks, (0..count.min(SERIES)).map(Ink::Series).collect::<Vec<_>>(), "{count}");
+            assert_eq!(all.iter().map(|(_, _, bars)| bars.len()).sum::<usize>(), bars, "{count}");
+            assert_eq!(all.iter().any(|(name, _, _)| name == "others"), count > SERIES, "{count}");
+        }
+    }
 }

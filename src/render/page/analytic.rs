@@ -113,21 +113,33 @@ fn sentences(analytic: &Analytic, machine: &MachineOutlook) -> Vec<Note> {
             Some(batch) => note(
                 Tone::Good,
                 format!(
-                    "compute-bound from a batch of {} on, where the intensity reaches the ridge of {ridge} FLOP/B; here it is {}",
-                    units::count(batch as u64),
+                    "compute-bound from {} on, where the intensity reaches the ridge of {ridge} FLOP/B; here it is {}",
+                    batch_of(analytic, batch),
                     intensity(here)
                 ),
             ),
             None => note(
                 Tone::Warn,
                 format!(
-                    "memory-bound at every batch: the intensity, here {}, never reaches the ridge of {ridge} FLOP/B",
+                    "memory-bound at every {}: the intensity, here {}, never reaches the ridge of {ridge} FLOP/B",
+                    if counts_rows(analytic) { "number of rows" } else { "batch" },
                     intensity(here)
                 ),
             ),
         });
     }
     notes
+}
+
+/// A matrix product has rows where the rest has a batch.
+fn counts_rows(analytic: &Analytic) -> bool {
+    analytic.work.batch_name == "rows"
+}
+
+/// `a batch of 6`, `6 rows`.
+fn batch_of(analytic: &Analytic, batch: usize) -> String {
+    let count = units::count(batch as u64);
+    if counts_rows(analytic) { format!("{count} rows") } else { format!("a batch of {count}") }
 }
 
 fn forms(analytic: &Analytic) -> Option<Section> {

@@ -1,7 +1,7 @@
 //! A search over the settings of `embed`: the front, the choice and how sure it is.
 
 use super::{Block, Cell, Fact, Note, Section, Table, Tone, number_column, words_column};
-use crate::document::{Tuning, TuningCandidate};
+use crate::document::{EmbedSettings, Tuning, TuningCandidate};
 use crate::render::figure;
 use crate::units;
 
@@ -28,12 +28,6 @@ pub(super) fn tuning(tuning: &Tuning) -> Section {
     let mut notes: Vec<String> = tuning.notes.clone();
     if tuning.interrupted {
         notes.push("interrupted: the choice rests on fewer rounds".to_owned());
-    }
-    if tuning.choice.as_ref().is_some_and(|choice| choice.settings.by_length) {
-        notes.push(
-            "the choice has texts of like length in a batch: hand them over in that order; `embed` keeps the order that it is given"
-                .to_owned(),
-        );
     }
     let note = |text| Note { tone: Tone::Warn, name: "note".to_owned(), text, remedy: None };
     if !notes.is_empty() {
@@ -69,6 +63,18 @@ fn facts(tuning: &Tuning) -> Vec<Fact> {
         }
         None => facts.push(Fact::new("choice", "none: no setting is shown to meet the limits")),
     }
+    for preset in presets(tuning) {
+        let own = tuning.candidates.iter().filter(|row| row.settings.preset.as_deref() == Some(preset));
+        let best = own
+            .max_by(|a, b| a.texts_per_second.unwrap_or(0.0).total_cmp(&b.texts_per_second.unwrap_or(0.0)));
+        if let Some(row) = best {
+            let settings = EmbedSettings { preset: None, ..row.settings.clone() };
+            let rate = row
+                .texts_per_second
+                .map_or_else(|| row.dropped.clone().unwrap_or_default(), |rate| units::rate(rate, "texts/s"));
+            facts.push(Fact::new(&format!("preset {preset}"), settings.to_string()).detail(rate));
+        }
+    }
     for line in &tuning.memory {
         let text = format!(
             "{} + {} a text of a batch, to within {}",
@@ -76,9 +82,20 @@ fn facts(tuning: &Tuning) -> Vec<Fact> {
             bytes(line.bytes_per_text),
             bytes(line.error_bytes)
         );
-        facts.push(Fact::new(&format!("memory of {}", line.precision), text));
+        facts.push(Fact::new(&format!("memory of {line}"), text));
     }
     facts
+}
+
+/// The presets of a search, each once.
+fn presets(tuning: &Tuning) -> Vec<&str> {
+    let mut names = Vec::new();
+    for name in tuning.candidates.iter().filter_map(|row| row.settings.preset.as_deref()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn table(caption: &str, rows: &[&TuningCandidate], tuning: &Tuning, folded: bool) -> Table {

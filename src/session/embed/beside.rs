@@ -60,8 +60,7 @@ impl Beside {
     /// A benchmark as the level says.
     pub(super) fn tune(&self, benchmark: EmbedBenchmark) -> EmbedBenchmark {
         let row = self.level.row();
-        let tokens = self.part_tokens.map_or(row.part_tokens, |own| own.min(row.part_tokens));
-        let benchmark = benchmark.with_part_tokens(tokens);
+        let benchmark = benchmark.with_part_tokens(row.part_tokens(self.part_tokens));
         match row.packed {
             PackedWeights::Kept => benchmark,
             PackedWeights::MadeAnew => benchmark.with_cache(None),

@@ -15,12 +15,15 @@ use super::sizes::{Adapted, SizedEngine};
 use super::trace::TraceFile;
 use crate::document::Tier;
 use crate::engines::adaptive::Limits;
+use crate::engines::bucketed::{BucketedEngine, window};
 use crate::engines::cache::{self, CachedEngine, ResultCache};
 use crate::engines::native::{Encoder, NativeEngine};
 use crate::engines::presets::{Level, PackedWeights};
 use crate::engines::quantized::{OutputPrecision, Quantizer};
 use crate::engines::stream::{self, Mode, StreamError, Streaming};
-use crate::engines::{ENGINES, Engine, EngineError, Model, ModelSource, Precision, Settings, agreement};
+use crate::engines::{
+    ENGINES, Engine, EngineError, Model, ModelSource, Order, Precision, Settings, agreement,
+};
 use crate::session::Stop;
 use crate::sys::clock::as_seconds;
 use crate::sys::{Monotonic, Team};
@@ -47,6 +50,8 @@ pub struct EmbedFile {
     pub adaptive: Option<Limits>,
     /// How texts are put together.
     pub streaming: Streaming,
+    /// In which order texts come into the batches.
+    pub order: Order,
     /// What the engine does for speed.
     pub level: Level,
     /// Tokens that go through the layers together; the level's if none are named.
@@ -138,15 +143,9 @@ pub fn embed_file(
         Ok(())
     };
     let trace = traced.as_ref().map(TraceFile::trace);
-    let outcome = stream::run(
-        &request.streaming,
-        engines,
-        source,
-        Monotonic::new(),
-        trace,
-        &|| stop.requested(),
-        &mut sink,
-    );
+    let (streaming, engines) = bucketed(request, engines);
+    let outcome =
+        stream::run(&streaming, engines, source, Monotonic::new(), trace, &|| stop.requested(), &mut sink);
     let outcome = outcome.map_err(|error| match error {
         StreamError::Outside(error) => error,
         StreamError::Engine(error) => error.into(),
@@ -199,6 +198,20 @@ fn file_place(path: &Path) -> Option<PathBuf> {
     path.canonicalize().ok().or_else(absent)
 }
 
+/// Engines that take a window of texts and cut it into batches of like length, where that is asked for and can matter. As many
+/// texts may wait as without, or one window.
+fn bucketed(request: &EmbedFile, engines: Vec<Box<dyn Engine>>) -> (Streaming, Vec<Box<dyn Engine>>) {
+    let plain = request.streaming;
+    if request.order == Order::AsItComes || request.adaptive.is_some() || plain.batch == NonZeroUsize::MIN {
+        return (plain, engines);
+    }
+    let batch = window(plain.batch);
+    let waiting = plain.batch.saturating_mul(plain.buffer).get() / batch;
+    let buffer = NonZeroUsize::new(waiting).unwrap_or(NonZeroUsize::MIN);
+    let wrap = |engine| Box::new(BucketedEngine::new(engine, plain.batch)) as Box<dyn Engine>;
+    (Streaming { batch, buffer, ..plain }, engines.into_iter().map(wrap).collect())
+}
+
 fn open_input(path: &str) -> anyhow::Result<(Box<dyn BufRead + Send>, Option<u64>)> {
     if path == "-" {
         return Ok((Box::new(BufReader::new(std::io::stdin())), None));
@@ -242,7 +255,7 @@ fn open_engines(request: &EmbedFile, report: &mut FileReport) -> anyhow::Result<
     };
     let open = || (row.open)(model.clone(), &settings, team.clone());
     let mut first = open()?;
-    first.limit_part(request.part_tokens.map_or(level.part_tokens, |own| own.min(level.part_tokens)));
+    first.limit_part(level.part_tokens(request.part_tokens));
     if settings.precision != Precision::F32 {
         let (found, kept) = known_agreement(&model, &settings, first.as_mut(), team.clone())?;
         let kept = if kept { ", measured before" } else { "" };
