@@ -156,10 +156,11 @@ def corpus_lines(folder):
 
 
 def quantised_files(python, measuring, folder):
-    """Makes the int8 files where they are not there, or not those of this model and these versions."""
+    """Makes the int8 files where they are not there, or not those of this network and these versions."""
     model, quantise = os.path.abspath(measuring.options.model), os.path.join(HERE, "quantise.py")
-    weights = sorted(glob.glob(os.path.join(glob.escape(model), "*.safetensors")))
-    words = file_hash(quantise, os.path.join(HERE, "requirements.txt"), *weights)
+    network = written_network(measuring)
+    tokenizer = os.path.join(model, "tokenizer.json")
+    words = file_hash(quantise, os.path.join(HERE, "requirements.txt"), network, tokenizer)
     made = os.path.join(folder, "made")
     needed = [os.path.join(folder, name) for name in ("dynamic-int8.onnx", "nncf-int8.xml", "nncf-int8.bin")]
     if read_text(made) == words and all(map(os.path.exists, needed)):
@@ -167,7 +168,7 @@ def quantised_files(python, measuring, folder):
     for old in (made, *needed):
         if os.path.exists(old):
             os.remove(old)
-    if subprocess.run([python, quantise, model, written_network(measuring), folder]).returncode != 0:
+    if subprocess.run([python, quantise, model, network, folder]).returncode != 0:
         sys.exit("quantise.py made no int8 files; what it said stands above")
     write_whole(made, words)
 
