@@ -76,11 +76,7 @@ impl Engine for BucketedEngine {
 
     fn embed(&mut self, texts: &[&str], stages: &mut Stages) -> Result<Embeddings, EngineError> {
         let dimensions = self.dimensions();
-        let mut values = Vec::new();
-        let len = texts.len().saturating_mul(dimensions);
-        let bytes = len.saturating_mul(size_of::<f32>());
-        values.try_reserve_exact(len).map_err(|_| EngineError::Memory { bytes })?;
-        values.resize(len, 0.0);
+        let mut values = Embeddings::zeroes(texts.len(), dimensions)?;
         let mut tokens = 0;
         for places in by_length(texts).chunks(self.batch.get()) {
             let batch: Vec<&str> = places.iter().map(|&place| texts[place]).collect();

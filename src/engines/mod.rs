@@ -177,6 +177,19 @@ pub struct Embeddings {
 }
 
 impl Embeddings {
+    /// Values for so many texts, all of them zero.
+    ///
+    /// # Errors
+    /// There is no memory for them.
+    fn zeroes(texts: usize, dimensions: usize) -> Result<Vec<f32>, EngineError> {
+        let len = texts.saturating_mul(dimensions);
+        let mut values = Vec::new();
+        let none = EngineError::Memory { bytes: len.saturating_mul(size_of::<f32>()) };
+        values.try_reserve_exact(len).map_err(|_| none)?;
+        values.resize(len, 0.0);
+        Ok(values)
+    }
+
     /// The vectors.
     pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
         self.values.chunks_exact(self.dimensions.max(1))

@@ -116,7 +116,10 @@ trait Rows: Copy {
     /// The sums of the row that begins at `first` and whose place in the output is `out`, lane by lane.
     fn sum<S: Simd>(self, s: S, first: usize, out: &mut [f32]) -> S::F32;
     /// The numbers from `first` on, where they do not stand in the output.
-    fn elsewhere(&self, first: usize) -> &[f32];
+    #[inline(always)]
+    fn elsewhere(&self, _: usize) -> &[f32] {
+        &[]
+    }
 }
 
 /// The input.
@@ -150,10 +153,6 @@ impl Rows for Added<'_> {
     fn sum<S: Simd>(self, s: S, first: usize, out: &mut [f32]) -> S::F32 {
         add_and_sum(s, &self.input[first..][..out.len()], &self.residual[first..][..out.len()], out)
     }
-    #[inline(always)]
-    fn elsewhere(&self, _: usize) -> &[f32] {
-        &[]
-    }
 }
 
 /// What stands in the output already.
@@ -165,10 +164,6 @@ impl Rows for Standing {
     #[inline(always)]
     fn sum<S: Simd>(self, s: S, _: usize, out: &mut [f32]) -> S::F32 {
         sum(s, out)
-    }
-    #[inline(always)]
-    fn elsewhere(&self, _: usize) -> &[f32] {
-        &[]
     }
 }
 
@@ -183,10 +178,6 @@ impl Rows for Increased<'_> {
     #[inline(always)]
     fn sum<S: Simd>(self, s: S, first: usize, out: &mut [f32]) -> S::F32 {
         increase_and_sum(s, &self.residual[first..][..out.len()], out)
-    }
-    #[inline(always)]
-    fn elsewhere(&self, _: usize) -> &[f32] {
-        &[]
     }
 }
 

@@ -272,7 +272,7 @@ impl NativeEngine {
 
     /// Room for so many embeddings.
     fn room(&self, texts: usize, stages: &mut Stages) -> Result<Vec<f32>, EngineError> {
-        stages.time(&self.clock, "prepare", || zeroes(texts, self.dimensions()))
+        stages.time(&self.clock, "prepare", || Embeddings::zeroes(texts, self.dimensions()))
     }
 
     fn embeddings(&self, values: Vec<f32>) -> Embeddings {
@@ -358,16 +358,6 @@ impl std::fmt::Debug for NativeEngine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("NativeEngine").field("encoder", &self.encoder).finish_non_exhaustive()
     }
-}
-
-/// Room for so many embeddings.
-fn zeroes(texts: usize, dimensions: usize) -> Result<Vec<f32>, EngineError> {
-    let len = texts.saturating_mul(dimensions);
-    let mut values = Vec::new();
-    let none = EngineError::Memory { bytes: len.saturating_mul(size_of::<f32>()) };
-    values.try_reserve_exact(len).map_err(|_| none)?;
-    values.resize(len, 0.0);
-    Ok(values)
 }
 
 /// How often the weights of attention and those of the feed-forward blocks are gone through.

@@ -167,6 +167,14 @@ pub(super) struct Block<'a, B> {
     pub(super) columns: usize,
 }
 
+impl<'a, B> Block<'a, B> {
+    /// `c = a b` of the shape `[m, k, n]`, and nothing else.
+    #[inline(always)]
+    pub(super) fn of(a: &'a [f32], [m, k, n]: [usize; 3], b: B) -> Self {
+        Self { a, rows: m, depth: k, b, epilogue: Epilogue::default(), columns: n }
+    }
+}
+
 /// A block with the rows of C that it writes, `columns` elements each.
 pub(super) struct Task<'a, B> {
     pub(super) block: Block<'a, B>,

@@ -17,12 +17,8 @@ impl<'a> Epilogue<'a> {
     }
 
     /// The same for the rows from `first` on.
-    pub(in crate::kernels) const fn beginning_at(self, first: usize) -> Self {
-        let finish = match self.finish {
-            Some(finish) => Some(finish.beginning_at(first)),
-            None => None,
-        };
-        Self { finish, ..self }
+    pub(in crate::kernels) fn beginning_at(self, first: usize) -> Self {
+        Self { finish: self.finish.map(|finish| finish.beginning_at(first)), ..self }
     }
 }
 

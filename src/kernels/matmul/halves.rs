@@ -101,7 +101,7 @@ pub fn gemm_f16(team: &Team, a: &[f32], m: usize, b: &PackedF16, bias: Option<&[
 /// When a slice is shorter than its shape says.
 pub fn gemm_f16_with(team: &Team, a: &[f32], m: usize, b: &PackedF16, epilogue: Epilogue<'_>, c: &mut [f32]) {
     let (a, c) = (&a[..m * b.k], &mut c[..m * b.n]);
-    let block = Block { a, rows: m, depth: b.k, b: Halves(b), epilogue, columns: b.n };
+    let block = Block { epilogue, ..Block::of(a, [m, b.k, b.n], Halves(b)) };
     dispatch(b.tier, OverTeam { team, block, c }).expect("packing tested the tier");
 }
 

@@ -99,7 +99,7 @@ pub fn gemm_direct(
 ) -> Result<(), TierUnavailable> {
     let b = Strided { values: &b[..k * n], columns: n };
     let (a, c) = (&a[..m * k], &mut c[..m * n]);
-    let block = Block { a, rows: m, depth: k, b, epilogue: Epilogue::default(), columns: n };
+    let block = Block::of(a, [m, k, n], b);
     dispatch(tier, Task { block, c })
 }
 
@@ -120,24 +120,18 @@ pub(super) enum Right<'a> {
 pub(super) fn multiply_within<S: Simd>(
     simd: S,
     a: &[f32],
-    [m, k, n]: [usize; 3],
+    shape @ [_, k, n]: [usize; 3],
     b: Right<'_>,
     c: &mut [f32],
 ) {
     match b {
         Right::Panels(values) => {
             let b = PanelsOf { values, depth: k };
-            simd.run(Task {
-                block: Block { a, rows: m, depth: k, b, epilogue: Epilogue::default(), columns: n },
-                c,
-            });
+            simd.run(Task { block: Block::of(a, shape, b), c });
         }
         Right::Rows(values) => {
             let b = Strided { values, columns: n };
-            simd.run(Task {
-                block: Block { a, rows: m, depth: k, b, epilogue: Epilogue::default(), columns: n },
-                c,
-            });
+            simd.run(Task { block: Block::of(a, shape, b), c });
         }
     }
 }
@@ -159,7 +153,7 @@ pub fn gemm(team: &Team, a: &[f32], m: usize, b: &PackedMatrix, bias: Option<&[f
 /// When a slice is shorter than its shape says.
 pub fn gemm_with(team: &Team, a: &[f32], m: usize, b: &PackedMatrix, epilogue: Epilogue<'_>, c: &mut [f32]) {
     let (a, c) = (&a[..m * b.k()], &mut c[..m * b.n()]);
-    let block = Block { a, rows: m, depth: b.k(), b: Packed(b), epilogue, columns: b.n() };
+    let block = Block { epilogue, ..Block::of(a, [m, b.k(), b.n()], Packed(b)) };
     dispatch(b.tier(), OverTeam { team, block, c }).expect("packing tested the tier");
 }
 
@@ -186,7 +180,7 @@ pub fn gemm_unpacked(
     }
     let b = Strided { values: &values[..k * n], columns: n };
     let (a, c) = (&a[..m * k], &mut c[..m * n]);
-    let block = Block { a, rows: m, depth: k, b, epilogue: Epilogue::default(), columns: n };
+    let block = Block::of(a, [m, k, n], b);
     dispatch(scratch.tier(), OverTeam { team, block, c }).expect("the scratch tested the tier");
 }
 
@@ -287,14 +281,7 @@ impl SimdOp for Run<'_> {
         let Self { a, b, shape: [m, k, n], c } = self;
         for (i, c) in c.chunks_exact_mut(m * n).enumerate() {
             let b = Strided { values: &b[i * k * n..][..k * n], columns: n };
-            let block = Block {
-                a: &a[i * m * k..][..m * k],
-                rows: m,
-                depth: k,
-                b,
-                epilogue: Epilogue::default(),
-                columns: n,
-            };
+            let block = Block::of(&a[i * m * k..][..m * k], [m, k, n], b);
             Task { block, c }.eval(simd);
         }
     }
