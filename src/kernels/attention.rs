@@ -224,7 +224,8 @@ impl Head<'_> {
             count: queries.len(),
         };
         for (panel, keys) in keys.chunks_exact(wide * self.width).enumerate() {
-            let mut target = Target { c: &mut scores[panel * wide..], stride: padded, width: wide };
+            let mut target =
+                Target { c: &mut scores[panel * wide..], stride: padded, width: wide, near: true };
             multiply(s, left, PackedPanel::new(keys, (0, 0)), Start::Zero, &mut target);
         }
     }
@@ -244,7 +245,7 @@ impl Head<'_> {
         for first in (0..self.width).step_by(wide) {
             let values = StridedPanel { values: &self.v[first..], columns: self.stride, depth: self.tokens };
             let width = wide.min(self.width - first);
-            let mut target = Target { c: &mut out[first..], stride: out_stride, width };
+            let mut target = Target { c: &mut out[first..], stride: out_stride, width, near: false };
             multiply(s, left, values, Start::Zero, &mut target);
         }
         for (row, &scale) in out.chunks_mut(out_stride).zip(scales) {

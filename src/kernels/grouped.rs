@@ -20,7 +20,7 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 
 use super::matmul::Finish;
-use super::matmul::ahead::Ahead;
+use super::matmul::ahead::{Ahead, fetch_tile, is_near};
 use super::matmul::split::rows_per_task;
 use crate::simd::{DotU8S8, DotU8S8Op, RowsMut, Tier, TierUnavailable, dispatch_u8s8};
 use crate::sys::Team;
@@ -173,6 +173,7 @@ impl DotU8S8Op for Block<'_> {
     fn eval<S: DotU8S8>(self, simd: S) {
         let Self { x, weights, finish, out, rows } = self;
         let (k, n, groups) = (weights.k(), weights.n(), weights.groups());
+        let near = is_near(out.len());
         let width = VECTORS * S::LANES;
         let (m, panels) = (out.len() / n.max(1), n.div_ceil(width));
         let tiles = m.div_ceil(tile_rows(S::TIER));
@@ -198,8 +199,8 @@ impl DotU8S8Op for Block<'_> {
                     let (top, bottom) = (tops(tile), tops(tile + 1));
                     let ahead = Ahead::new(next, quads, tile - first, some.len());
                     let a = rows.of_tile(tile - first, groups);
-                    let place =
-                        Place { out: &mut out[top * n + column..], stride: n, width: width.min(n - column) };
+                    let to = &mut out[top * n + column..];
+                    let place = Place { out: to, stride: n, width: width.min(n - column), near };
                     multiply(simd, bottom - top, a, Panel { weights, panel, ahead }, place);
                 }
             }
@@ -403,6 +404,8 @@ struct Place<'a> {
     stride: usize,
     /// Columns that exist; the others of the tile are not stored.
     width: usize,
+    /// Whether the caches next to the core hold it.
+    near: bool,
 }
 
 /// The body once for each row of a tile, in so many words: a loop that is not unrolled would index the sums, which then live
@@ -450,12 +453,8 @@ impl<const ROWS: usize> DotU8S8Op for Tile<'_, ROWS> {
     fn eval<S: DotU8S8>(self, simd: S) {
         let Self { a, b: Panel { weights, panel, ahead }, place } = self;
         let (mut ahead, step) = ahead.elements(VECTORS * 4 * S::LANES);
-        // The output is needed when the depth is done.
-        for row in 0..ROWS {
-            let to = place.out.get(row * place.stride..).unwrap_or_default();
-            for vector in 0..VECTORS {
-                simd.prefetch(to.get(vector * S::LANES..).unwrap_or_default());
-            }
+        if !place.near {
+            fetch_tile::<S, _, ROWS>(simd, place.out, place.stride);
         }
         let mut totals = [[simd.zero(); VECTORS]; ROWS];
         for (group, (codes, scales)) in a.codes.iter().zip(a.scales).enumerate() {

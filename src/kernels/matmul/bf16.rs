@@ -15,7 +15,7 @@ use crate::simd::{
 use crate::sys::Team;
 use crate::tensor::AlignedBuffer;
 
-use super::ahead::Ahead;
+use super::ahead::{Ahead, fetch_tile, is_near};
 use super::split::rows_per_task;
 use super::{Epilogue, Layout};
 
@@ -291,7 +291,7 @@ impl Block<'_> {
     fn multiply<S: Simd, M: Method<S>>(self, simd: S, method: M) {
         let Self { a, b, epilogue, c, rows: copies } = self;
         let (k, n, width) = (b.k, b.n, VECTORS * S::LANES);
-        let m = c.len() / n.max(1);
+        let (m, near) = (c.len() / n.max(1), is_near(c.len()));
         let tiles = m.div_ceil(M::tile_rows(S::TIER)).max(1);
         // Tiles of like height: a last one of two rows would run at a fraction of the speed.
         let top = |tile: usize| tile * m / tiles;
@@ -324,7 +324,8 @@ impl Block<'_> {
                     let values = b.panel(panel, from, depth);
                     for (tile, copy) in some.clone().zip(copies.iter()) {
                         let c = &mut c[top(tile) * n + column..];
-                        let place = Place { c, stride: n, width: width.min(n - column), first: from == 0 };
+                        let width = width.min(n - column);
+                        let place = Place { c, stride: n, width, first: from == 0, near };
                         let ahead = Ahead::new(next, depth, tile - first, some.len());
                         let ahead = ahead.elements(2 * VECTORS * S::LANES);
                         let bias = epilogue.bias.map(|bias| &bias[column..][..place.width]);
@@ -358,6 +359,8 @@ struct Place<'a> {
     width: usize,
     /// Whether no earlier block of the depth left anything in C.
     first: bool,
+    /// Whether the caches next to the core hold C.
+    near: bool,
 }
 
 /// A way to multiply pairs.
@@ -502,11 +505,8 @@ fn tile<S: Simd, M: Method<S>, const ROWS: usize>(
         }
         _ => [simd.zero(); VECTORS],
     };
-    // C is needed when the depth is done: its lines are asked for now.
-    for row in 0..ROWS {
-        let c = place.c.get(row * place.stride..).unwrap_or_default();
-        simd.prefetch(c);
-        simd.prefetch(c.get(S::LANES..).unwrap_or_default());
+    if !place.near {
+        fetch_tile::<S, _, ROWS>(simd, place.c, place.stride);
     }
     let mut sums = [first; ROWS];
     for (b, pair) in values.chunks_exact(2 * VECTORS * S::LANES).zip(0..BLOCK_WORDS / M::WORDS) {

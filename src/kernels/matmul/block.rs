@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::simd::{Simd, SimdOp};
 
 use super::PackedMatrix;
-use super::ahead::Ahead;
+use super::ahead::{Ahead, is_near};
 use super::epilogue::Epilogue;
 use super::tile::{Panel, Rows, Start, Target, VECTORS, load_row, load_whole, multiply, tile_rows};
 
@@ -165,13 +165,15 @@ pub(super) struct Block<'a, B> {
     pub(super) epilogue: Epilogue<'a>,
     /// Elements of a row of C.
     pub(super) columns: usize,
+    /// Whether the caches next to the core hold C: then nothing of it is asked for.
+    pub(super) near: bool,
 }
 
 impl<'a, B> Block<'a, B> {
     /// `c = a b` of the shape `[m, k, n]`, and nothing else.
     #[inline(always)]
     pub(super) fn of(a: &'a [f32], [m, k, n]: [usize; 3], b: B) -> Self {
-        Self { a, rows: m, depth: k, b, epilogue: Epilogue::default(), columns: n }
+        Self { a, rows: m, depth: k, b, epilogue: Epilogue::default(), columns: n, near: is_near(m * n) }
     }
 }
 
@@ -214,6 +216,7 @@ impl<B: Operand> Block<'_, B> {
         let blocks = self.depth.div_ceil(MAX_DEPTH).max(1);
         let depth = if blocks == 1 { self.depth } else { self.depth.div_ceil(blocks) };
         let depth = depth.next_multiple_of(16).max(1);
+        let tiles = Tiles::new(self.rows, tile_rows(S::TIER, self.vectors::<S>()));
         for from in (0..self.depth.max(1)).step_by(depth) {
             let depths = from..self.depth.min(from + depth);
             for panel in 0..panels {
@@ -227,7 +230,7 @@ impl<B: Operand> Block<'_, B> {
                 } else {
                     0
                 };
-                self.column_of_tiles(simd, panel, depths.clone(), next, c);
+                self.column_of_tiles(simd, tiles, panel, depths.clone(), next, c);
             }
         }
     }
@@ -237,6 +240,7 @@ impl<B: Operand> Block<'_, B> {
     fn column_of_tiles<S: Simd>(
         &self,
         simd: S,
+        mut tiles: Tiles,
         panel: usize,
         depths: Range<usize>,
         next: isize,
@@ -250,13 +254,12 @@ impl<B: Operand> Block<'_, B> {
             Some(bias) => Start::Bias(&bias[column..][..tile_width]),
             None => Start::Zero,
         };
-        let mut tiles = Tiles::new(self.rows, tile_rows(S::TIER, self.vectors::<S>()));
         let shares = tiles.left;
         while let Some(rows) = tiles.next() {
             let values = &self.a[(rows.start * self.depth + depths.start).min(self.a.len())..];
             let a = Rows { values, stride: self.depth, count: rows.len() };
             let c = &mut c[rows.start * self.columns + column..];
-            let mut target = Target { c, stride: self.columns, width: tile_width };
+            let mut target = Target { c, stride: self.columns, width: tile_width, near: self.near };
             let ahead = Ahead::new(next, depths.len(), shares - 1 - tiles.left, shares);
             let b = self.b.panel::<S>(panel, depths.start, depths.len(), ahead);
             multiply(simd, a, b, start, &mut target);
@@ -271,6 +274,7 @@ impl<B: Operand> Block<'_, B> {
 }
 
 /// The rows of each tile in turn. Tiles are of like height: a last one of two rows would run at a fraction of the speed.
+#[derive(Clone, Copy)]
 struct Tiles {
     start: usize,
     height: usize,

@@ -1,11 +1,13 @@
 //! The register tile: a few rows of C, one or two vectors wide, kept in registers over one block of the depth.
 
+use super::ahead::fetch_tile;
 use crate::simd::{Columns, RowsMut, Simd, SimdOp, Tier};
 
 /// Vectors of a panel's row: the widest tile.
 pub(in crate::kernels) const VECTORS: usize = 2;
 
-/// C is needed when the depth is done: where that is some hundred cycles away, its lines are asked for before.
+/// A C that is not near is needed when the depth is done: where that is some hundred cycles away, its lines are asked for
+/// before.
 const FETCHES_C_FROM: usize = 48;
 
 /// Rows of a tile so many vectors wide: the accumulators, one row of `B` and two broadcasts fit the registers (32 with
@@ -43,6 +45,8 @@ pub(in crate::kernels) struct Target<'a> {
     pub(in crate::kernels) stride: usize,
     /// Columns that exist; the others of the tile are not stored.
     pub(in crate::kernels) width: usize,
+    /// Whether the caches next to the core hold it.
+    pub(in crate::kernels) near: bool,
 }
 
 /// Rows of A over one block of the depth, where they lie.
@@ -114,13 +118,8 @@ impl<B: Panel, const ROWS: usize, const WIDE: usize> SimdOp for Tile<'_, '_, B, 
             Start::Zero | Start::Sum => [simd.zero(); WIDE],
         };
         let depth = b.depth::<S>();
-        if depth >= FETCHES_C_FROM {
-            for row in 0..ROWS {
-                let c = target.c.get(row * target.stride..).unwrap_or_default();
-                for vector in 0..WIDE {
-                    simd.prefetch(c.get(vector * S::LANES..).unwrap_or_default());
-                }
-            }
+        if !target.near && depth >= FETCHES_C_FROM {
+            fetch_tile::<S, _, ROWS>(simd, target.c, target.stride);
         }
         let mut sums = [first; ROWS];
         let mut columns = Columns::<ROWS>::new(a.values, a.stride, depth);

@@ -180,8 +180,9 @@ impl SimdOp for PanelWidth {
     }
 }
 
-/// Queries that go through each step together, so that the weights that a tile brings into the first-level cache serve them all.
-const QUERIES_AT_ONCE: usize = 2;
+/// Queries that go through each step together: their components make whole tiles of the logits' product, and the weights that
+/// a tile brings into the first-level cache serve them all.
+const QUERIES_AT_ONCE: usize = 6;
 
 struct Score<'a> {
     extents: Extents,

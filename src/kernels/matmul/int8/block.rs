@@ -7,6 +7,7 @@ use std::ops::Range;
 use crate::simd::{DotU8S8, DotU8S8Op, Tier};
 use crate::sys::Team;
 
+use super::super::ahead::is_near;
 use super::super::split::rows_per_task;
 use super::pack::{PackedBytes, block_depth};
 use super::ternary::{PackedTernary, Unpacked};
@@ -167,7 +168,7 @@ impl<L: Left, R: Right, F: Finish> DotU8S8Op for Block<'_, L, R, F> {
     fn eval<S: DotU8S8>(self, simd: S) {
         let Self { a, rows, shape: [k, n], mut right, finish, c, copy } = self;
         let width = VECTORS * S::LANES;
-        let panels = n.div_ceil(width);
+        let (panels, near) = (n.div_ceil(width), is_near(c.len()));
         let most = tile_rows(S::TIER).min(MAX_ROWS);
         let tiles = rows.len().div_ceil(most).max(1);
         let depth_block = block_depth(k);
@@ -195,6 +196,7 @@ impl<L: Left, R: Right, F: Finish> DotU8S8Op for Block<'_, L, R, F> {
                             column,
                             width: width.min(n - column),
                             first: from == 0,
+                            near,
                         };
                         multiply(simd, height, copy, right.panel(panel, from, depth), start, &finish, place);
                     }

@@ -1,5 +1,6 @@
 //! The register tile: a few rows of C, two vectors wide, whose sums stay in registers over a block of the depth.
 
+use super::super::ahead::fetch_tile;
 use crate::simd::{DotU8S8, DotU8S8Op, Tier};
 
 /// Vectors of a tile's row.
@@ -100,6 +101,8 @@ pub(super) struct Place<'a, T> {
     pub(super) width: usize,
     /// Whether no earlier block of the depth left anything in C.
     pub(super) first: bool,
+    /// Whether the caches next to the core hold C.
+    pub(super) near: bool,
 }
 
 /// The products of the first `rows` of `a` (at most `tile_rows` of the tier; more are not computed) with a panel,
@@ -142,11 +145,8 @@ impl<P: Panel, F: Finish, const ROWS: usize> DotU8S8Op for Tile<'_, P, F, ROWS> 
     #[inline(always)]
     fn eval<S: DotU8S8>(self, simd: S) {
         let Self { a, panel, start, finish, place } = self;
-        // C is needed when the depth is done: its lines are asked for now.
-        for row in 0..ROWS {
-            let c = place.c.get(row * place.stride..).unwrap_or_default();
-            simd.prefetch(c);
-            simd.prefetch(c.get(S::LANES..).unwrap_or_default());
+        if !place.near {
+            fetch_tile::<S, _, ROWS>(simd, place.c, place.stride);
         }
         let first = match start {
             Some(start) => [simd.load_i32(start), simd.load_i32(&start[S::LANES..])],
