@@ -4,6 +4,7 @@
 use super::{EVERY_PAIR, Extents, Fused, Layout, Model, PackedMatrix, Precision, Side, Sizes, Staged, TILE};
 use super::{PrepareError, inputs, matmul};
 use crate::document::{Machine, Shape};
+use crate::kernels::matmul::Bf16Method;
 use crate::simd::Tier;
 use crate::sys::Team;
 use crate::tensor::AlignedBuffer;
@@ -15,6 +16,8 @@ pub enum ScoreForm {
     Fused,
     /// Steps over blocks that stay in the caches.
     Tiled,
+    /// The same with components, network and the operands of every product in bfloat16.
+    TiledBf16,
     /// A step at a time, every tensor in memory.
     Eager,
     /// A dot product a pair, of embeddings of a width; the other sizes are not looked at.
@@ -23,7 +26,7 @@ pub enum ScoreForm {
 
 impl ScoreForm {
     /// Every one.
-    pub const ALL: [Self; 4] = [Self::Fused, Self::Tiled, Self::Eager, Self::Dot];
+    pub const ALL: [Self; 5] = [Self::Fused, Self::Tiled, Self::TiledBf16, Self::Eager, Self::Dot];
 
     /// As in case texts.
     #[must_use]
@@ -31,6 +34,7 @@ impl ScoreForm {
         match self {
             Self::Fused => "fused",
             Self::Tiled => "tiled",
+            Self::TiledBf16 => "tiled-bf16",
             Self::Eager => "eager",
             Self::Dot => "dot",
         }
@@ -67,27 +71,33 @@ impl ScorerSizes {
     pub fn flops(&self, form: ScoreForm) -> Option<f64> {
         match form {
             ScoreForm::Dot => Some(2.0 * (self.queries * self.items) as f64 * self.width as f64),
-            ScoreForm::Fused | ScoreForm::Tiled | ScoreForm::Eager => {
+            ScoreForm::Fused | ScoreForm::Tiled | ScoreForm::TiledBf16 | ScoreForm::Eager => {
                 Some(Sizes::of(&self.shape())?.cost(size_of::<f32>()).flops)
             }
         }
     }
 
-    /// Numbers of the items, the queries and the scores, and those of the network's weights.
+    /// Bytes of the items, the queries and the scores, and those of the network's weights, as the form keeps them.
     #[must_use]
-    pub fn numbers(&self, form: ScoreForm) -> [usize; 2] {
+    pub fn bytes(&self, form: ScoreForm) -> [usize; 2] {
         let p = self.query_components * self.item_components;
-        let scores = self.queries.saturating_mul(self.items);
+        let single = size_of::<f32>();
+        let scores = self.queries.saturating_mul(self.items).saturating_mul(single);
+        let operand = if form == ScoreForm::TiledBf16 { size_of::<u16>() } else { single };
+        let side = |count: usize, components: usize| {
+            count.saturating_mul(components.saturating_mul(self.width) * operand + p * single)
+        };
         match form {
             ScoreForm::Dot => {
                 let embeddings = (self.queries.saturating_add(self.items)).saturating_mul(self.width);
-                [embeddings.saturating_add(scores), 0]
+                [embeddings.saturating_mul(single).saturating_add(scores), 0]
             }
-            ScoreForm::Fused | ScoreForm::Tiled | ScoreForm::Eager => {
-                let items = self.items.saturating_mul(self.item_components * self.width + p);
-                let queries = self.queries.saturating_mul(self.query_components * self.width + p);
+            ScoreForm::Fused | ScoreForm::Tiled | ScoreForm::TiledBf16 | ScoreForm::Eager => {
+                let items = side(self.items, self.item_components);
+                // Queries come as they are, and are rounded on the way.
+                let queries = self.queries.saturating_mul((self.query_components * self.width + p) * single);
                 let data = items.saturating_add(queries).saturating_add(scores);
-                [data, 2 * p * self.gate_hidden + p + self.gate_hidden]
+                [data, 2 * p * self.gate_hidden * operand + (p + self.gate_hidden) * single]
             }
         }
     }
@@ -96,16 +106,18 @@ impl ScorerSizes {
     /// tensors of every pair where the form keeps them.
     #[must_use]
     pub fn arranging_bytes(&self, form: ScoreForm) -> u64 {
-        let [data, model] = self.numbers(form);
+        // As they come, numbers are of single precision; what is arranged takes no more.
+        let single = if form == ScoreForm::TiledBf16 { ScoreForm::Tiled } else { form };
+        let [data, model] = self.bytes(single);
         let tensors = match form {
             ScoreForm::Eager => {
                 let pair = 2 * self.query_components * self.item_components + self.gate_hidden;
-                self.queries.saturating_mul(self.items).saturating_mul(pair)
+                self.queries.saturating_mul(self.items).saturating_mul(pair * size_of::<f32>())
             }
-            ScoreForm::Fused | ScoreForm::Tiled | ScoreForm::Dot => 0,
+            ScoreForm::Fused | ScoreForm::Tiled | ScoreForm::TiledBf16 | ScoreForm::Dot => 0,
         };
         let twice = data.saturating_add(model).saturating_mul(2);
-        (twice.saturating_add(tensors).saturating_mul(size_of::<f32>())) as u64
+        twice.saturating_add(tensors) as u64
     }
 
     fn shape(&self) -> Shape {
@@ -170,6 +182,14 @@ impl Scorer {
         let model = Model::new(Sizes { queries: sizes.queries, items: sizes.items, extents }, seed);
         let kind = match form {
             ScoreForm::Tiled => Kind::Staged(Box::new(model.staged(tier, Precision::Single, TILE)?)),
+            ScoreForm::TiledBf16 => {
+                let (tier, method) = if Tier::Avx512bf16.is_available() {
+                    (Tier::Avx512bf16, Bf16Method::Pairs)
+                } else {
+                    (tier, Bf16Method::Widened)
+                };
+                Kind::Staged(Box::new(model.staged(tier, Precision::Bf16(method), TILE)?))
+            }
             ScoreForm::Eager => Kind::Staged(Box::new(model.staged(tier, Precision::Single, EVERY_PAIR)?)),
             ScoreForm::Fused | ScoreForm::Dot => Kind::Fused(Box::new(model.fused(tier)?)),
         };
@@ -215,7 +235,7 @@ mod tests {
         };
         let machine = Machine::default();
         let mut first: Option<Vec<f32>> = None;
-        for form in [ScoreForm::Eager, ScoreForm::Tiled, ScoreForm::Fused] {
+        for form in [ScoreForm::Eager, ScoreForm::Tiled, ScoreForm::Fused, ScoreForm::TiledBf16] {
             assert_eq!(ScoreForm::named(form.name()), Some(form));
             let mut scorer = Scorer::new(form, sizes, tier, 7, &machine).unwrap();
             let scores = scorer.score(3).to_vec();
@@ -223,7 +243,9 @@ mod tests {
             assert!(scores.iter().any(|score| score.abs() > 1.0), "{}", form.name());
             let first = first.get_or_insert_with(|| scores.clone());
             let apart = first.iter().zip(&scores).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(apart < 1e-3, "{}: {apart}", form.name());
+            // Logits are up to twenty, and bfloat16 has eight bits.
+            let most = if form == ScoreForm::TiledBf16 { 0.2 } else { 1e-3 };
+            assert!(apart < most, "{}: {apart}", form.name());
         }
         let dots = Scorer::new(ScoreForm::Dot, sizes, tier, 7, &machine).unwrap().score(usize::MAX).len();
         assert_eq!(dots, 3 * 37);

@@ -113,9 +113,8 @@ pub(super) fn forms(
             return;
         }
         observer.step(&form.name());
-        let [data, model] = sizes(&settings, plan.items, plan.dot_width, form)
-            .numbers(form)
-            .map(|numbers| numbers.saturating_mul(size_of::<f32>()) as u64);
+        let [data, model] =
+            sizes(&settings, plan.items, plan.dot_width, form).bytes(form).map(|bytes| bytes as u64);
         let footprint = ask(plan, budget, form, settings);
         mol.forms.push(FormMemory {
             form: form.name().to_owned(),
