@@ -165,6 +165,8 @@ pub(super) struct Block<'a, B> {
     pub(super) epilogue: Epilogue<'a>,
     /// Elements of a row of C.
     pub(super) columns: usize,
+    /// What the sums of each row begin with, where it is not nothing; then the epilogue has no bias.
+    pub(super) row_bias: Option<&'a [f32]>,
     /// Whether the caches next to the core hold C: then nothing of it is asked for.
     pub(super) near: bool,
 }
@@ -173,7 +175,16 @@ impl<'a, B> Block<'a, B> {
     /// `c = a b` of the shape `[m, k, n]`, and nothing else.
     #[inline(always)]
     pub(super) fn of(a: &'a [f32], [m, k, n]: [usize; 3], b: B) -> Self {
-        Self { a, rows: m, depth: k, b, epilogue: Epilogue::default(), columns: n, near: is_near(m * n) }
+        Self {
+            a,
+            rows: m,
+            depth: k,
+            b,
+            epilogue: Epilogue::default(),
+            columns: n,
+            row_bias: None,
+            near: is_near(m * n),
+        }
     }
 }
 
@@ -198,7 +209,8 @@ impl<B: Operand> SimdOp for Task<'_, B> {
             let rows = if left == 0 { block.rows - first } else { (block.rows - first) / (left + 1) };
             let a = &block.a[first * block.depth..];
             let c = &mut c[first * block.columns..][..rows * block.columns];
-            Block { a, rows, ..block }.multiply(simd, left > 0, c);
+            let row_bias = block.row_bias.map(|bias| &bias[first..]);
+            Block { a, rows, row_bias, ..block }.multiply(simd, left > 0, c);
             if let Some(finish) = block.epilogue.finish {
                 finish.beginning_at(first).rows(c);
             }
@@ -249,10 +261,11 @@ impl<B: Operand> Block<'_, B> {
         let width = VECTORS * S::LANES;
         let column = panel * width;
         let tile_width = width.min(self.columns - column);
-        let start = match self.epilogue.bias {
+        let start = |rows: &Range<usize>| match (self.epilogue.bias, self.row_bias) {
             _ if depths.start > 0 => Start::Sum,
-            Some(bias) => Start::Bias(&bias[column..][..tile_width]),
-            None => Start::Zero,
+            (Some(bias), _) => Start::Bias(&bias[column..][..tile_width]),
+            (None, Some(bias)) => Start::RowBias(&bias[rows.start..]),
+            (None, None) => Start::Zero,
         };
         let shares = tiles.left;
         while let Some(rows) = tiles.next() {
@@ -262,7 +275,7 @@ impl<B: Operand> Block<'_, B> {
             let mut target = Target { c, stride: self.columns, width: tile_width, near: self.near };
             let ahead = Ahead::new(next, depths.len(), shares - 1 - tiles.left, shares);
             let b = self.b.panel::<S>(panel, depths.start, depths.len(), ahead);
-            multiply(simd, a, b, start, &mut target);
+            multiply(simd, a, b, start(&rows), &mut target);
         }
     }
 

@@ -115,23 +115,25 @@ pub(super) enum Right<'a> {
     Rows(&'a [f32]),
 }
 
-/// `c = a b` of the shape `[m, k, n]` in register tiles, inside a computation that has entered its tier.
+/// `c = a b` of the shape `[m, k, n]` in register tiles, with a number added to each row where there is a bias, inside a
+/// computation that has entered its tier.
 #[inline(always)]
 pub(super) fn multiply_within<S: Simd>(
     simd: S,
     a: &[f32],
     shape @ [_, k, n]: [usize; 3],
     b: Right<'_>,
+    row_bias: Option<&[f32]>,
     c: &mut [f32],
 ) {
     match b {
         Right::Panels(values) => {
             let b = PanelsOf { values, depth: k };
-            simd.run(Task { block: Block::of(a, shape, b), c });
+            simd.run(Task { block: Block { row_bias, ..Block::of(a, shape, b) }, c });
         }
         Right::Rows(values) => {
             let b = Strided { values, columns: n };
-            simd.run(Task { block: Block::of(a, shape, b), c });
+            simd.run(Task { block: Block { row_bias, ..Block::of(a, shape, b) }, c });
         }
     }
 }

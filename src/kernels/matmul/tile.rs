@@ -33,6 +33,8 @@ pub(in crate::kernels) enum Start<'a> {
     Zero,
     /// The bias of the tile's columns.
     Bias(&'a [f32]),
+    /// A number for each of the tile's rows.
+    RowBias(&'a [f32]),
     /// What earlier blocks of the depth left in C.
     Sum,
 }
@@ -115,13 +117,20 @@ impl<B: Panel, const ROWS: usize, const WIDE: usize> SimdOp for Tile<'_, '_, B, 
         let Self { a, mut b, start, target } = self;
         let first = match start {
             Start::Bias(bias) => load_row(simd, bias),
-            Start::Zero | Start::Sum => [simd.zero(); WIDE],
+            Start::Zero | Start::RowBias(_) | Start::Sum => [simd.zero(); WIDE],
         };
         let depth = b.depth::<S>();
         if !target.near && depth >= FETCHES_C_FROM {
             fetch_tile::<S, _, ROWS>(simd, target.c, target.stride);
         }
         let mut sums = [first; ROWS];
+        if let Start::RowBias(bias) = start
+            && let Some(bias) = bias.first_chunk::<ROWS>()
+        {
+            for row in 0..ROWS {
+                sums[row] = [simd.splat(bias[row]); WIDE];
+            }
+        }
         let mut columns = Columns::<ROWS>::new(a.values, a.stride, depth);
         while let Some(b) = b.next::<S, WIDE>(simd)
             && let Some(a) = columns.next()

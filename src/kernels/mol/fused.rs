@@ -217,14 +217,16 @@ impl SimdOp for Score<'_> {
                 // Panel by panel a query: what is a row of all components to this product is a panel to the next.
                 let shape =
                     [several * extents.query_components, extents.width, extents.item_components * width];
-                multiply_within(s, q, shape, Right::Panels(components), logits);
-                multiply_within(s, &network.into_hidden, [units, p, columns], Right::Panels(logits), hidden);
-                logistic_rows(s, hidden, &network.hidden_bias, columns);
+                multiply_within(s, q, shape, Right::Panels(components), None, logits);
+                let bias = Some(&*network.hidden_bias);
+                let shape = [units, p, columns];
+                multiply_within(s, &network.into_hidden, shape, Right::Panels(logits), bias, hidden);
+                logistic_rows(s, hidden, columns);
                 let right = if several == 1 { Right::Panels(hidden) } else { Right::Rows(hidden) };
-                multiply_within(s, &network.out_of_hidden, [rows, units, columns], right, gates);
+                let bias = Some(&*network.bias);
+                multiply_within(s, &network.out_of_hidden, [rows, units, columns], right, bias, gates);
                 order_gates(extents, gates_of, query_gates);
-                let gate =
-                    Gates { of_queries: query_gates, of_items: item_gates, bias: &network.bias, width };
+                let gate = Gates { of_queries: query_gates, of_items: item_gates, width };
                 let (least, rest) = rest.split_at_mut(columns);
                 gate.in_place(s, gates, least);
                 let (sums, scores) = rest.split_at_mut(columns);

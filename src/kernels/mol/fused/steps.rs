@@ -39,14 +39,14 @@ fn logistic<S: Simd>(s: S, y: [[S::F32; TOGETHER]; 2]) -> [[S::F32; TOGETHER]; 2
     out
 }
 
-/// [`logistic`] of `y + bias` in place, where each row has its own bias; rows are pairs of vectors.
+/// [`logistic`] in place; rows are pairs of vectors.
 #[inline(always)]
-pub(super) fn logistic_rows<S: Simd>(s: S, rows: &mut [f32], bias: &[f32], columns: usize) {
-    for (rows, bias) in rows.chunks_exact_mut(TOGETHER * columns).zip(bias.as_chunks::<TOGETHER>().0) {
+pub(super) fn logistic_rows<S: Simd>(s: S, rows: &mut [f32], columns: usize) {
+    for rows in rows.chunks_exact_mut(TOGETHER * columns) {
         let mut rows = RowsMut::<TOGETHER>::new(rows, columns, columns);
         for lane in (0..columns).step_by(PANEL_VECTORS * S::LANES) {
             let next = lane + S::LANES;
-            let y = [load_four(s, &mut rows, lane, bias), load_four(s, &mut rows, next, bias)];
+            let y = [load_four(s, &mut rows, lane), load_four(s, &mut rows, next)];
             let [low, high] = logistic(s, y);
             store_four(s, low, &mut rows, lane);
             store_four(s, high, &mut rows, next);
@@ -54,19 +54,14 @@ pub(super) fn logistic_rows<S: Simd>(s: S, rows: &mut [f32], bias: &[f32], colum
     }
 }
 
-/// A vector of each of four rows, and their biases.
+/// A vector of each of four rows.
 #[inline(always)]
-fn load_four<S: Simd>(
-    s: S,
-    rows: &mut RowsMut<'_, TOGETHER>,
-    lane: usize,
-    bias: &[f32; TOGETHER],
-) -> [S::F32; TOGETHER] {
+fn load_four<S: Simd>(s: S, rows: &mut RowsMut<'_, TOGETHER>, lane: usize) -> [S::F32; TOGETHER] {
     [
-        s.add(s.load(&rows.row(0)[lane..]), s.splat(bias[0])),
-        s.add(s.load(&rows.row(1)[lane..]), s.splat(bias[1])),
-        s.add(s.load(&rows.row(2)[lane..]), s.splat(bias[2])),
-        s.add(s.load(&rows.row(3)[lane..]), s.splat(bias[3])),
+        s.load(&rows.row(0)[lane..]),
+        s.load(&rows.row(1)[lane..]),
+        s.load(&rows.row(2)[lane..]),
+        s.load(&rows.row(3)[lane..]),
     ]
 }
 
@@ -85,12 +80,11 @@ pub(super) struct Gates<'a> {
     pub(super) of_queries: &'a [f32],
     /// A row of `width` a row.
     pub(super) of_items: &'a [f32],
-    pub(super) bias: &'a [f32],
     pub(super) width: usize,
 }
 
 impl Gates<'_> {
-    /// `-log2(e) silu(q x + network + bias)` in place, and the least of each lane over the rows. Rows of zeroes that fill up
+    /// `-log2(e) silu(q x + network)` in place, and the least of each lane over the rows. Rows of zeroes that fill up
     /// a group make it zero at most, which it is close to or below anyway.
     #[inline(always)]
     pub(super) fn in_place<S: Simd>(&self, s: S, gates: &mut [f32], least: &mut [f32]) {
@@ -98,16 +92,16 @@ impl Gates<'_> {
         least.fill(0.0);
         let groups =
             gates.chunks_exact_mut(TOGETHER * columns).zip(self.of_items.chunks_exact(TOGETHER * width));
-        let biases = self.bias.as_chunks::<TOGETHER>().0;
-        for (group, ((gates, items), bias)) in groups.zip(biases).enumerate() {
+        let queries = columns / width;
+        let rows = self.of_queries.len() / queries.max(1);
+        for (group, (gates, items)) in groups.enumerate() {
             let mut gates = RowsMut::<TOGETHER>::new(gates, columns, columns);
             for (query, least) in least.chunks_exact_mut(width).enumerate() {
-                let q = &self.of_queries[query * self.bias.len() + group * TOGETHER..];
+                let q = &self.of_queries[query * rows + group * TOGETHER..];
                 let Some(q) = q.first_chunk::<TOGETHER>() else { continue };
                 // A panel's row is as many vectors as are computed side by side.
                 let lane = query * width;
-                let mut y =
-                    [load_four(s, &mut gates, lane, bias), load_four(s, &mut gates, lane + S::LANES, bias)];
+                let mut y = [load_four(s, &mut gates, lane), load_four(s, &mut gates, lane + S::LANES)];
                 for ((row, &q), items) in
                     q.iter().enumerate().zip(items.chunks_exact(PANEL_VECTORS * S::LANES))
                 {
