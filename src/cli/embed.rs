@@ -1,8 +1,16 @@
 //! `perfkit embed`: the pipeline measured stage by stage, or a file embedded for real.
 
+mod file;
+pub(super) mod values;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use values::{
+    Sequence, Threads, parse_count, parse_engine, parse_engine_file, parse_engine_library, parse_name,
+    parse_part_tokens, parse_preset, parse_sequence, parse_threads,
+};
 
 use super::progress::{Progress, stop_on_interrupt};
 use super::{Context, Exit, output};
@@ -12,13 +20,13 @@ use crate::engines::adaptive::Limits;
 use crate::engines::presets::{self, Level, Preset, ThreadShare};
 use crate::engines::quantized::OutputPrecision;
 use crate::engines::stream::{Mode, Streaming};
-use crate::engines::{ENGINES, ModelSource, Order, Precision};
+use crate::engines::{ModelSource, Order, Precision};
 use crate::machine::{Source, detect};
 use crate::measure::Plan;
 use crate::render;
 use crate::session::embed::{
-    Beside, EmbedFile, EmbedPlan, EngineFile, FileReport, PeerPlan, WorkerTask, embed_file, engine_benchmark,
-    identity_line, measure, work as do_work,
+    Beside, EmbedPlan, EngineFile, PeerPlan, WorkerTask, engine_benchmark, identity_line, measure,
+    work as do_work,
 };
 use crate::session::settings::{EmbedDefaults, load_here};
 use crate::session::{Beginning, Recorder, random_seed};
@@ -31,7 +39,7 @@ use crate::units;
 pub(super) struct Args {
     /// builtin:tiny, builtin:minilm-l6, builtin:minilm-l12, builtin:bert-base, builtin:bert-large, a
     /// sentence-transformers folder, or a hub id such as org/name
-    #[arg(long, value_name = "MODEL", default_value = "builtin:minilm-l6", value_parser = parse_model)]
+    #[arg(long, value_name = "MODEL", default_value = "builtin:minilm-l6", value_parser = parse_name::<ModelSource>)]
     model: ModelSource,
     /// Engines, or `all`: native, onnxruntime, openvino, candle, rten; others take turns with native, which is measured in
     /// any case
@@ -45,7 +53,7 @@ pub(super) struct Args {
     engine_libraries: Vec<(String, PathBuf)>,
     /// Precisions of the matrix products, several for a sweep: f32, bf16, f16 (weights), int8
     /// [default: the preset's, else that of `[embed]` in perfkit.toml, else f32]
-    #[arg(long = "precision", value_name = "PRECISION", value_delimiter = ',', value_parser = parse_precision)]
+    #[arg(long = "precision", value_name = "PRECISION", value_delimiter = ',', value_parser = parse_name::<Precision>)]
     precisions: Vec<Precision>,
     /// Keep only the first N numbers of each vector, as Matryoshka models allow
     #[arg(long, value_name = "N", value_parser = parse_count)]
@@ -67,7 +75,7 @@ pub(super) struct Args {
     preset: Option<&'static Preset>,
     /// What the engine does for speed: none, basic or aggressive; --help lists what each switches
     /// [default: that of `[embed]` in perfkit.toml, else aggressive]
-    #[arg(long, visible_alias = "optimisation", value_name = "LEVEL", value_parser = parse_level)]
+    #[arg(long, visible_alias = "optimisation", value_name = "LEVEL", value_parser = parse_name::<Level>)]
     optimization: Option<Level>,
     /// Tokens that go through the layers together: fewer take less memory
     /// [default: the preset's, else that of `[embed]` in perfkit.toml, else the level's]
@@ -75,14 +83,14 @@ pub(super) struct Args {
     part_tokens: Option<NonZeroUsize>,
     /// With --input: `length` puts texts of like length into a batch, `none` takes them as they come; vectors keep their order
     /// [default: that of `[embed]` in perfkit.toml, else none]
-    #[arg(long, value_name = "ORDER", requires = "input", conflicts_with = "adaptive", value_parser = parse_order)]
+    #[arg(long, value_name = "ORDER", requires = "input", conflicts_with = "adaptive", value_parser = parse_name::<Order>)]
     bucketing: Option<Order>,
     /// What vectors are kept in: f32, int8 (a scale a vector), binary (a bit a number); measuring tells the recall of each
-    #[arg(long = "output-precision", value_name = "PRECISION", value_delimiter = ',', value_parser = parse_output_precision)]
+    #[arg(long = "output-precision", value_name = "PRECISION", value_delimiter = ',', value_parser = parse_name::<OutputPrecision>)]
     output_precisions: Vec<OutputPrecision>,
     /// With --input: sequential (in order), parallel (as they are done, a worker a thread), timed (in order, no text waits
     /// longer than --max-wait) [default: sequential, or the preset's]
-    #[arg(long, value_name = "MODE", requires = "input", value_parser = parse_mode)]
+    #[arg(long, value_name = "MODE", requires = "input", value_parser = parse_name::<Mode>)]
     stream: Option<Mode>,
     /// With --input: batches that may wait beside those worked on [default: 4, or the preset's]
     #[arg(long, value_name = "N", requires = "input", value_parser = parse_count)]
@@ -136,103 +144,6 @@ const MOST_ADAPTIVE: usize = 4096;
 fn help() -> String {
     const EXAMPLES: &str = "Examples:\n  perfkit embed                                     the built-in model, usual batches\n  perfkit embed --model ./all-MiniLM-L6-v2 --batch 1,8,32 --sequence 16,64,mixed\n  perfkit embed --model ./all-MiniLM-L6-v2 --precision f32,bf16,int8\n  perfkit embed --model ./all-MiniLM-L6-v2 --engine all\n  perfkit embed --model org/name --input texts.txt --output vectors.npy\n  cat texts.jsonl | perfkit embed --model ./model --input - --output -\n  perfkit embed --model ./model --preset latency --input - --output -\n  perfkit embed --model ./model --output-precision int8,binary --batch 32 --sequence mixed";
     format!("{EXAMPLES}\n\n{}", presets::listed())
-}
-
-/// `--sequence`.
-type Sequence = Extent;
-
-/// `--threads`.
-#[derive(Debug, Clone, Copy)]
-enum Threads {
-    Count(NonZeroUsize),
-    All,
-}
-
-pub(super) fn parse_preset(text: &str) -> Result<&'static Preset, String> {
-    Preset::named(text).map_err(|e| e.to_string())
-}
-
-pub(super) fn parse_order(text: &str) -> Result<Order, String> {
-    text.parse().map_err(|e: crate::engines::EngineError| e.to_string())
-}
-
-pub(super) fn parse_part_tokens(text: &str) -> Result<NonZeroUsize, String> {
-    let wanted = || "a number from 1 to 1048576".to_owned();
-    text.parse().ok().filter(|count: &NonZeroUsize| count.get() <= 1 << 20).ok_or_else(wanted)
-}
-
-pub(super) fn parse_level(text: &str) -> Result<Level, String> {
-    text.parse().map_err(|e: crate::engines::EngineError| e.to_string())
-}
-
-fn parse_output_precision(text: &str) -> Result<OutputPrecision, String> {
-    text.parse().map_err(|e: crate::engines::EngineError| e.to_string())
-}
-
-fn parse_mode(text: &str) -> Result<Mode, String> {
-    text.parse().map_err(|e: crate::engines::EngineError| e.to_string())
-}
-
-pub(super) fn parse_model(text: &str) -> Result<ModelSource, String> {
-    text.parse().map_err(|e: crate::engines::EngineError| e.to_string())
-}
-
-pub(super) fn parse_precision(text: &str) -> Result<Precision, String> {
-    text.parse().map_err(|e: crate::engines::EngineError| e.to_string())
-}
-
-fn parse_engine(text: &str) -> Result<String, String> {
-    if text == "all" || ENGINES.iter().any(|row| row.name == text) {
-        return Ok(text.to_owned());
-    }
-    let names: Vec<&str> = ENGINES.iter().map(|row| row.name).collect();
-    Err(format!("there is {} and all", names.join(", ")))
-}
-
-/// `openvino:int8=model.xml`, of an engine that reads files.
-fn parse_engine_file(text: &str) -> Result<EngineFile, String> {
-    let (engine, path) = text.split_once('=').ok_or("ENGINE=FILE, or ENGINE:PRECISION=FILE")?;
-    let (engine, precision) = match engine.split_once(':') {
-        Some((engine, precision)) => (engine, Some(parse_precision(precision)?)),
-        None => (engine, None),
-    };
-    Ok(EngineFile {
-        engine: one_of(&PeerPlan::reading_files(), engine)?,
-        precision,
-        path: PathBuf::from(path),
-    })
-}
-
-/// `onnxruntime=libonnxruntime.so`.
-fn parse_engine_library(text: &str) -> Result<(String, PathBuf), String> {
-    let (engine, path) = text.split_once('=').ok_or("ENGINE=FILE")?;
-    Ok((one_of(&PeerPlan::shared_libraries(), engine)?, PathBuf::from(path)))
-}
-
-fn one_of(known: &[String], name: &str) -> Result<String, String> {
-    let found = known.iter().find(|known| *known == name).cloned();
-    found.ok_or_else(|| format!("{name:?} is none of the engines that it is for: {}", known.join(", ")))
-}
-
-fn parse_count(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse().map_err(|_| "a number, 1 or more".to_owned())
-}
-
-fn parse_sequence(text: &str) -> Result<Sequence, String> {
-    match text {
-        "mixed" => Ok(Extent::Mixed),
-        number => number.parse().map(Extent::Count).map_err(|_| "a number of tokens, or mixed".to_owned()),
-    }
-}
-
-fn parse_threads(text: &str) -> Result<Threads, String> {
-    match text {
-        "all" => Ok(Threads::All),
-        number => match number.parse::<NonZeroUsize>() {
-            Ok(count) if count.get() <= 4096 => Ok(Threads::Count(count)),
-            _ => Err("a number from 1 to 4096, or all".to_owned()),
-        },
-    }
 }
 
 impl Args {
@@ -367,7 +278,7 @@ impl Args {
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<Exit> {
     args.check_tier()?;
     match (&args.input, &args.output) {
-        (Some(input), Some(output)) => embed(args, input, output, context),
+        (Some(input), Some(output)) => file::run(args, input, output, context),
         _ => measure_all(args, context),
     }
 }
@@ -448,120 +359,6 @@ fn print(document: &Document, context: &mut Context<'_>) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-fn embed(args: &Args, input: &str, output: &str, context: &mut Context<'_>) -> anyhow::Result<Exit> {
-    anyhow::ensure!(
-        !(context.json && output == "-"),
-        "--json prints one document and --output - prints the embeddings: choose one of them for stdout"
-    );
-    let settings = load_here()?.embed;
-    let batch = match args.batches.as_slice() {
-        // The most; the limits choose.
-        [] if args.adaptive => NonZeroUsize::MIN.saturating_add(MOST_ADAPTIVE - 1),
-        [] => args.usual_batch(&settings),
-        [batch] => *batch,
-        _ => anyhow::bail!("--input takes one --batch"),
-    };
-    let [precision] = args.precisions(&settings)[..] else { anyhow::bail!("--input takes one --precision") };
-    let output_precision = match args.output_precisions.as_slice() {
-        [] => OutputPrecision::F32,
-        [one] => *one,
-        _ => anyhow::bail!("--input takes one --output-precision"),
-    };
-    let [engine] = args.engines.as_slice() else { anyhow::bail!("--input takes one --engine") };
-    anyhow::ensure!(
-        engine != "all",
-        "--input takes one --engine: all is for measuring them beside one another"
-    );
-    let (threads, crowded) = args.threads(detect(Source::Live).limits.effective_cpus, &settings);
-    for note in args.settings_notes(&settings).iter().chain(&crowded) {
-        context.note(note);
-    }
-    let request = EmbedFile {
-        model: args.model.clone(),
-        engine: engine.clone(),
-        precision,
-        dimensions: args.dimensions,
-        prompt: args.prompt.clone(),
-        tier: args.tier,
-        threads,
-        adaptive: args.adaptive_limits(),
-        streaming: args.streaming(batch, &settings)?,
-        order: args.bucketing.or(settings.order).unwrap_or(Order::AsItComes),
-        level: args.level(&settings),
-        part_tokens: args.part_tokens(&settings),
-        output_precision,
-        cache_bytes: args.cache.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
-        trace: args.trace.clone(),
-        input: input.to_owned(),
-        output: output.to_owned(),
-    };
-    let stop = stop_on_interrupt();
-    let bar = super::progress::bytes_bar(context);
-    let mut progress = |report: &FileReport| {
-        if let Some(total) = report.bytes_total {
-            bar.set_length(total);
-        }
-        bar.set_position(report.bytes_read);
-        bar.set_message(format!("{} texts", units::count(report.texts)));
-    };
-    let report = embed_file(&request, &mut *context.out, &mut progress, &stop);
-    bar.finish_and_clear();
-    let report = report?;
-    if let (Some(adapted), Some(limits)) = (&report.adapted, args.adaptive_limits()) {
-        context.note(&adapted.sentence(limits));
-    }
-    finish(&report, output, context)
-}
-
-fn finish(report: &FileReport, output: &str, context: &mut Context<'_>) -> anyhow::Result<Exit> {
-    for note in &report.notes {
-        context.note(note);
-    }
-    if let Some(share) = report.cache_hit_share {
-        context.note(&format!("cache: {} of the texts were known", units::percent(share)));
-    }
-    if report.interrupted {
-        let left = match output {
-            "-" => "the vectors of those that follow were not written".to_owned(),
-            file => format!("{file} was not written"),
-        };
-        context.note(&format!("interrupted after {} texts: {left}", units::count(report.texts)));
-        return Ok(Exit::Interrupted);
-    }
-    #[expect(clippy::cast_precision_loss, reason = "counts shown with three digits")]
-    let rate = |count: u64| count as f64 / report.seconds.max(1e-9);
-    if context.json {
-        let document = serde_json::json!({
-            "schema": "perfkit.embedding/1",
-            "texts": report.texts,
-            "tokens": report.tokens,
-            "seconds": report.seconds,
-            "adapted": report.adapted.map(|adapted| serde_json::json!({
-                "batches": adapted.batches,
-                "batches_in_time": adapted.in_time,
-                "smallest_batch": adapted.smallest,
-                "largest_batch": adapted.largest,
-                "last_batch": adapted.last,
-                "batches_beyond_memory": adapted.beyond_memory,
-            })),
-            "most_texts_held": report.most_texts_held,
-            "cache_hit_share": report.cache_hit_share,
-            "notes": report.notes,
-        });
-        writeln!(context.out, "{}", serde_json::to_string_pretty(&document)?)?;
-    } else {
-        context.note(&format!(
-            "{} texts, {} tokens in {} ({}, {}) to {output}",
-            units::count(report.texts),
-            units::count(report.tokens),
-            units::seconds(report.seconds),
-            units::rate(rate(report.texts), "embeddings/s"),
-            units::rate(rate(report.tokens), "tokens/s"),
-        ));
-    }
-    Ok(Exit::Fine)
 }
 
 /// Arguments of the hidden worker process.

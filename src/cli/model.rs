@@ -3,11 +3,12 @@
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
+use super::embed::values::parse_name;
 use super::progress::bytes_bar;
 use super::{Context, Exit};
 use crate::engines::builtin::Preset;
 use crate::engines::hub::{Hub, Watcher};
-use crate::engines::{EngineError, Model, ModelSource, Normalization};
+use crate::engines::{Model, ModelSource, Normalization};
 use crate::units;
 
 /// Obtain and look at models
@@ -25,7 +26,7 @@ enum Command {
     /// Download a model from the hub into its cache, and check that it can be used
     Fetch {
         /// A hub id such as org/name
-        #[arg(value_parser = parse_model)]
+        #[arg(value_parser = parse_name::<ModelSource>)]
         model: ModelSource,
     },
     /// The built-in models, and those in the hub's cache
@@ -33,19 +34,15 @@ enum Command {
     /// What a model is: shape, pooling, length, number type
     Inspect {
         /// builtin:NAME, a folder, or a hub id
-        #[arg(value_parser = parse_model)]
+        #[arg(value_parser = parse_name::<ModelSource>)]
         model: ModelSource,
     },
     /// Delete what perfkit keeps in its own cache, or one model from the hub's
     ClearCache {
         /// A hub id: delete its files from the hub's cache, which other programs share
-        #[arg(long, value_parser = parse_model)]
+        #[arg(long, value_parser = parse_name::<ModelSource>)]
         model: Option<ModelSource>,
     },
-}
-
-fn parse_model(text: &str) -> Result<ModelSource, String> {
-    text.parse().map_err(|e: EngineError| e.to_string())
 }
 
 /// Runs the subcommand.

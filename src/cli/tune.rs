@@ -8,9 +8,10 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
+use super::embed::values::{self, parse_name, parse_part_tokens};
 use super::limits::{parse_milliseconds, parse_size};
 use super::progress::{Progress, stop_on_interrupt};
-use super::{Context, Exit, embed};
+use super::{Context, Exit};
 use crate::document::{Tuning, TuningLimits, write_atomically};
 use crate::engines::presets::{LEVELS, Level, LevelRow, PRESETS, Preset, ThreadShare};
 use crate::engines::{ModelSource, Order, Precision};
@@ -48,7 +49,7 @@ enum What {
 )]
 struct EmbedArgs {
     /// builtin:NAME, a sentence-transformers folder, or a hub id such as org/name
-    #[arg(long, value_name = "MODEL", default_value = "builtin:minilm-l6", value_parser = embed::parse_model)]
+    #[arg(long, value_name = "MODEL", default_value = "builtin:minilm-l6", value_parser = parse_name::<ModelSource>)]
     model: ModelSource,
     /// Milliseconds that 19 of 20 batches may take
     #[arg(long, value_name = "MS", value_parser = parse_milliseconds)]
@@ -60,7 +61,7 @@ struct EmbedArgs {
     #[arg(long, value_name = "COSINE", value_parser = parse_cosine)]
     min_cosine: Option<f64>,
     /// Precisions to search [default: all that run here]
-    #[arg(long = "precision", value_name = "PRECISION", value_delimiter = ',', value_parser = embed::parse_precision)]
+    #[arg(long = "precision", value_name = "PRECISION", value_delimiter = ',', value_parser = parse_name::<Precision>)]
     precisions: Vec<Precision>,
     /// Sizes of batches to search [default: 1,4,16,64]
     #[arg(long = "batch", value_name = "N", value_delimiter = ',', value_parser = parse_batch)]
@@ -69,17 +70,17 @@ struct EmbedArgs {
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = parse_threads)]
     threads: Vec<NonZeroUsize>,
     /// Orders of texts to search: `none` takes them as they come, `length` puts those of like length into a batch
-    #[arg(long = "bucketing", value_name = "ORDER", value_delimiter = ',', default_value = "none,length", value_parser = embed::parse_order)]
+    #[arg(long = "bucketing", value_name = "ORDER", value_delimiter = ',', default_value = "none,length", value_parser = parse_name::<Order>)]
     orders: Vec<Order>,
     /// Presets whose settings join the search, or `none` [default: all that no flag here rules out]
     #[arg(long = "preset", value_name = "PRESET", value_delimiter = ',', value_parser = parse_preset)]
     presets: Vec<PresetName>,
     /// Sizes of the parts to search in which a batch goes through the layers, in tokens: smaller ones take less memory
     /// [default: those of the level]
-    #[arg(long = "part-tokens", value_name = "N", value_delimiter = ',', value_parser = embed::parse_part_tokens)]
+    #[arg(long = "part-tokens", value_name = "N", value_delimiter = ',', value_parser = parse_part_tokens)]
     parts: Vec<NonZeroUsize>,
     /// Levels of work on speed to search; a lower one gives the same vectors later
-    #[arg(long = "optimization", visible_alias = "optimisation", value_name = "LEVEL", value_delimiter = ',', default_value = "aggressive", value_parser = embed::parse_level)]
+    #[arg(long = "optimization", visible_alias = "optimisation", value_name = "LEVEL", value_delimiter = ',', default_value = "aggressive", value_parser = parse_name::<Level>)]
     levels: Vec<Level>,
     /// Take the texts from this file, one a line, instead of the corpus that ships
     #[arg(long, value_name = "FILE")]
@@ -116,7 +117,7 @@ enum PresetName {
 }
 
 fn parse_preset(text: &str) -> Result<PresetName, String> {
-    if text == "none" { Ok(PresetName::None) } else { embed::parse_preset(text).map(PresetName::Named) }
+    if text == "none" { Ok(PresetName::None) } else { values::parse_preset(text).map(PresetName::Named) }
 }
 
 fn parse_cosine(text: &str) -> Result<f64, String> {
