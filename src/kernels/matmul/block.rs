@@ -188,6 +188,20 @@ impl<'a, B> Block<'a, B> {
     }
 }
 
+impl<B: Copy> Block<'_, B> {
+    /// Some of its rows.
+    #[inline(always)]
+    pub(super) fn some(&self, first: usize, rows: usize) -> Self {
+        Self {
+            a: &self.a[first * self.depth..],
+            rows,
+            epilogue: self.epilogue.beginning_at(first),
+            row_bias: self.row_bias.map(|bias| &bias[first..]),
+            ..*self
+        }
+    }
+}
+
 /// A block with the rows of C that it writes, `columns` elements each.
 pub(super) struct Task<'a, B> {
     pub(super) block: Block<'a, B>,
@@ -207,12 +221,11 @@ impl<B: Operand> SimdOp for Task<'_, B> {
         for left in (0..blocks).rev() {
             // Of like height.
             let rows = if left == 0 { block.rows - first } else { (block.rows - first) / (left + 1) };
-            let a = &block.a[first * block.depth..];
             let c = &mut c[first * block.columns..][..rows * block.columns];
-            let row_bias = block.row_bias.map(|bias| &bias[first..]);
-            Block { a, rows, row_bias, ..block }.multiply(simd, left > 0, c);
-            if let Some(finish) = block.epilogue.finish {
-                finish.beginning_at(first).rows(c);
+            let some = block.some(first, rows);
+            some.multiply(simd, left > 0, c);
+            if let Some(finish) = some.epilogue.finish {
+                finish.rows(c);
             }
             first += rows;
         }

@@ -232,9 +232,7 @@ impl<B: Operand + Sync> SimdOp for OverTeam<'_, B> {
         let Some(elements) = NonZeroUsize::new(rows * n) else { return };
         team.for_each_chunk(c, elements, |task, c| {
             let (first, rows) = (task * rows, c.len() / n);
-            let epilogue = block.epilogue.beginning_at(first);
-            let block = Block { a: &block.a[first * k..], rows, epilogue, ..block };
-            simd.run(Task { block, c });
+            simd.run(Task { block: block.some(first, rows), c });
         });
     }
 }
