@@ -56,6 +56,10 @@ const PAIRS: Implementation = Implementation {
     tiers: &[Tier::Avx512bf16],
     ..Implementation::vector("pairs", "128 pairs at a time; products by dot products of bfloat16 pairs")
 };
+const FUSED_PAIRS: Implementation = Implementation {
+    tiers: &[Tier::Avx512bf16],
+    ..Implementation::vector("fused", "the fused form; products by dot products of bfloat16 pairs")
+};
 const WIDENED: Implementation = Implementation::vector(
     "widened",
     "128 pairs at a time; weights and operands widened to single precision",
@@ -361,7 +365,7 @@ impl Benchmark for ScoreBf16 {
         Card {
             about: "mixture-of-logits score of every query with every item, products of bfloat16 numbers",
             formula: FORMULA,
-            implementations: const { &[PAIRS, WIDENED] },
+            implementations: const { &[PAIRS, WIDENED, FUSED_PAIRS] },
         }
     }
     fn shapes(&self, _: &Machine, extensiveness: Extensiveness) -> Vec<Shape> {
@@ -379,6 +383,12 @@ impl Benchmark for ScoreBf16 {
         let method = match &*case.implementation {
             "pairs" => Bf16Method::Pairs,
             "widened" => Bf16Method::Widened,
+            "fused" => {
+                let mut fused = Fused::bf16(tier, sizes.extents, &model.network(), model.items())?;
+                return Ok(Box::new(FloatWork::new(reference, BF16_TOLERANCE, move |out| {
+                    fused.scores(model.queries(), out);
+                })));
+            }
             _ => return Err(inputs::no_such_implementation(case)),
         };
         let mut staged = model.staged(tier, Precision::Bf16(method), TILE)?;

@@ -577,6 +577,19 @@ impl DotBf16 for Avx512Bf16 {
         self.splat_i32(pair.cast_signed())
     }
     #[inline(always)]
+    fn store_pairs(self, low: __m512, high: __m512, to: &mut [u16]) {
+        let to = &mut to[..32];
+        let (low, high) = (avx512!(_mm512_cvtneps_pbh(low)), avx512!(_mm512_cvtneps_pbh(high)));
+        // SAFETY: both types are 256 bits of plain data.
+        let low = unsafe { std::mem::transmute::<__m256bh, __m256i>(low) };
+        // SAFETY: both types are 256 bits of plain data.
+        let high = unsafe { std::mem::transmute::<__m256bh, __m256i>(high) };
+        let (low, high) = (avx512!(_mm512_cvtepu16_epi32(low)), avx512!(_mm512_cvtepu16_epi32(high)));
+        let pairs = avx512!(_mm512_or_si512(low, _mm512_slli_epi32::<16>(high)));
+        // SAFETY: sixty-four bytes are writable at `to`.
+        unsafe { _mm512_storeu_epi16(to.as_mut_ptr().cast(), pairs) }
+    }
+    #[inline(always)]
     fn dot_bf16(self, acc: __m512, a: __m512i, b: __m512i) -> __m512 {
         // SAFETY: both types are 512 bits of plain data.
         let a = unsafe { std::mem::transmute::<__m512i, __m512bh>(a) };

@@ -535,6 +535,9 @@ pub trait DotBf16: Simd {
     fn load_pairs(self, from: &[u16]) -> Self::Bf16;
     /// The same pair in every lane, the first number in the lower half.
     fn splat_pair(self, pair: u32) -> Self::Bf16;
+    /// Writes each lane of `low` and `high` side by side to the first `2 * LANES` numbers, by the rules of [`f32_to_bf16`] but for
+    /// denormal numbers, which dot products take for zero and which may become zero here.
+    fn store_pairs(self, low: Self::F32, high: Self::F32, to: &mut [u16]);
     /// Lane `i`: `acc[i] + a[2i] * b[2i] + a[2i+1] * b[2i+1]`.
     fn dot_bf16(self, acc: Self::F32, a: Self::Bf16, b: Self::Bf16) -> Self::F32;
 }

@@ -19,6 +19,7 @@ pub(super) mod epilogue;
 mod halves;
 mod int8;
 mod pack;
+mod pairs;
 pub(super) mod split;
 mod strategy;
 pub(super) mod tile;
@@ -36,6 +37,7 @@ pub use int8::{
     plain_gemm_bytes, reference_gemm_bytes,
 };
 pub use pack::{Layout, PackedMatrix};
+pub(super) use pairs::{LeftPairs, PairPanel, multiply_pairs_within};
 pub use strategy::{Crossover, Strategy, USUAL_PARALLEL_WORK, Unpacked, parallel_work, set_parallel_work};
 use tile::{VECTORS, tile_rows};
 

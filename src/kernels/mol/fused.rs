@@ -11,16 +11,21 @@
 //! gates want of them. Logits stand in the order of the query's components, so that the products of all of them are one; what
 //! belongs to a logit is arranged in that order too.
 
+mod pairs;
+mod single;
 mod steps;
 
 use std::f32::consts::LOG2_E;
+use std::ops::Range;
 
-use crate::kernels::matmul::{PANEL_VECTORS, Right, multiply_within};
+use crate::kernels::matmul::PANEL_VECTORS;
 use crate::kernels::similarity::{Hit, Largest, NO_ROW, Top};
-use crate::simd::{Simd, SimdOp, Tier, TierUnavailable, dispatch};
+use crate::simd::{DotBf16, DotBf16Op, Simd, SimdOp, Tier, TierUnavailable, dispatch, dispatch_bf16};
 use crate::tensor::AlignedBuffer;
 
 use super::{Extents, Network, Side, TEMPERATURE, check};
+use pairs::Pairs;
+use single::Single;
 use steps::{Gates, TOGETHER, logistic_rows, weigh};
 
 /// A network and the items that queries are scored against, arranged once.
@@ -28,31 +33,34 @@ use steps::{Gates, TOGETHER, logistic_rows, weigh};
 pub struct Fused {
     extents: Extents,
     tier: Tier,
-    network: Turned,
-    items: Panels,
+    operands: Operands,
+    /// Times `-log2(e)`, as `gate_bias`.
+    hidden_bias: AlignedBuffer<f32>,
+    gate_bias: AlignedBuffer<f32>,
+    items: Items,
     scratch: AlignedBuffer<f32>,
 }
 
-/// A network with a row of weights an output. Outputs are filled up to whole groups of [`TOGETHER`] with rows of zeroes.
+/// What stands on either side of the products, besides what the steps between leave.
 #[derive(Debug)]
+enum Operands {
+    Single(Single),
+    Pairs(Pairs),
+}
+
+/// A network with a row of weights an output. Outputs are filled up to whole groups of [`TOGETHER`] with rows of zeroes.
 struct Turned {
     /// `H x P`, times `-log2(e)`.
     into_hidden: AlignedBuffer<f32>,
-    /// Times `-log2(e)`.
-    hidden_bias: AlignedBuffer<f32>,
     /// `P x H`.
     out_of_hidden: AlignedBuffer<f32>,
-    /// Times `-log2(e)`.
-    bias: AlignedBuffer<f32>,
 }
 
 /// Items in panels of `width`; what is missing of the last is zero.
 #[derive(Debug)]
-struct Panels {
+struct Items {
     count: usize,
     width: usize,
-    /// Panel by panel, component by component, a row of `width` a dimension; divided by the temperature.
-    components: AlignedBuffer<f32>,
     /// Panel by panel a row of `width` a logit, filled up as the network's outputs are; times `-log2(e)`.
     gates: AlignedBuffer<f32>,
 }
@@ -68,30 +76,37 @@ const fn logit_of(extents: Extents, row: usize) -> usize {
     of_item * extents.query_components + of_query
 }
 
-impl Panels {
-    fn pack(extents: Extents, items: Side<'_>, width: usize) -> Self {
+/// Panel by panel, component by component, a row of `width` a dimension; divided by the temperature.
+fn panels_of_components(extents: Extents, items: Side<'_>, width: usize) -> AlignedBuffer<f32> {
+    let numbers = extents.item_width();
+    let count = items.components.len() / numbers.max(1);
+    let mut components = AlignedBuffer::zeroed(count.div_ceil(width) * numbers * width);
+    for (item, values) in items.components.chunks_exact(numbers.max(1)).enumerate() {
+        let panel = &mut components[item / width * numbers * width..];
+        for (row, value) in panel.chunks_exact_mut(width).zip(values) {
+            row[item % width] = value / TEMPERATURE;
+        }
+    }
+    components
+}
+
+impl Items {
+    fn arrange(extents: Extents, items: Side<'_>, width: usize) -> Self {
         let p = extents.logits();
         let count = items.count(extents.item_width(), p);
-        let panels = count.div_ceil(width);
-        let mut components = AlignedBuffer::zeroed(panels * extents.item_width() * width);
-        let mut gates = AlignedBuffer::zeroed(panels * grouped(p) * width);
+        let mut gates = AlignedBuffer::zeroed(count.div_ceil(width) * grouped(p) * width);
         for item in 0..count {
-            let values = &items.components[item * extents.item_width()..][..extents.item_width()];
-            let panel = &mut components[item / width * extents.item_width() * width..];
-            for (row, value) in panel.chunks_exact_mut(width).zip(values) {
-                row[item % width] = value / TEMPERATURE;
-            }
             let panel = &mut gates[item / width * grouped(p) * width..];
             for (row, to) in panel.chunks_exact_mut(width).take(p).enumerate() {
                 to[item % width] = items.gates[item * p + logit_of(extents, row)] * -LOG2_E;
             }
         }
-        Self { count, width, components, gates }
+        Self { count, width, gates }
     }
 }
 
 impl Fused {
-    /// Arranges a network and the items for the vectors of a tier.
+    /// Arranges a network and the items for the vectors of a tier, in single precision.
     ///
     /// # Errors
     /// When this CPU lacks the tier.
@@ -104,31 +119,64 @@ impl Fused {
         network: &Network<'_>,
         items: Side<'_>,
     ) -> Result<Self, TierUnavailable> {
-        check(extents, network);
         let width = dispatch(tier, PanelWidth)?;
+        Ok(Self::arrange(tier, extents, network, items, width, |turned, components| {
+            Operands::Single(Single::new(extents, turned, components, width))
+        }))
+    }
+
+    /// The same with the operands of every product rounded to bfloat16 and multiplied by the tier's dot products of pairs; what
+    /// lies between the products is of single precision.
+    ///
+    /// # Errors
+    /// When this CPU lacks the tier, or the tier such dot products.
+    ///
+    /// # Panics
+    /// When a slice is not of the extents.
+    pub fn bf16(
+        tier: Tier,
+        extents: Extents,
+        network: &Network<'_>,
+        items: Side<'_>,
+    ) -> Result<Self, TierUnavailable> {
+        let width = dispatch_bf16(tier, PanelWidth)?;
+        Ok(Self::arrange(tier, extents, network, items, width, |turned, components| {
+            Operands::Pairs(Pairs::new(extents, &turned, &components, width))
+        }))
+    }
+
+    fn arrange(
+        tier: Tier,
+        extents: Extents,
+        network: &Network<'_>,
+        items: Side<'_>,
+        width: usize,
+        operands: impl FnOnce(Turned, AlignedBuffer<f32>) -> Operands,
+    ) -> Self {
+        check(extents, network);
         let (p, h) = (extents.logits(), extents.hidden);
         let (rows, units) = (grouped(p), grouped(h));
         let logit = |row| logit_of(extents, row);
         let mut turned = Turned {
             into_hidden: AlignedBuffer::zeroed(units * p),
-            hidden_bias: AlignedBuffer::zeroed(units),
             out_of_hidden: AlignedBuffer::zeroed(rows * units),
-            bias: AlignedBuffer::zeroed(rows),
         };
+        let (mut hidden_bias, mut gate_bias) = (AlignedBuffer::zeroed(units), AlignedBuffer::zeroed(rows));
         for unit in 0..h {
-            turned.hidden_bias[unit] = network.hidden_bias[unit] * -LOG2_E;
+            hidden_bias[unit] = network.hidden_bias[unit] * -LOG2_E;
             for row in 0..p {
                 turned.into_hidden[unit * p + row] = network.into_hidden[logit(row) * h + unit] * -LOG2_E;
                 turned.out_of_hidden[row * units + unit] = network.out_of_hidden[unit * p + logit(row)];
             }
         }
         for row in 0..p {
-            turned.bias[row] = network.bias[logit(row)] * -LOG2_E;
+            gate_bias[row] = network.bias[logit(row)] * -LOG2_E;
         }
-        let items = Panels::pack(extents, items, width);
+        let operands = operands(turned, panels_of_components(extents, items, width));
+        let items = Items::arrange(extents, items, width);
         let scratch =
             AlignedBuffer::zeroed((p + units + rows + 3) * QUERIES_AT_ONCE * width + QUERIES_AT_ONCE * rows);
-        Ok(Self { extents, tier, network: turned, items, scratch })
+        Self { extents, tier, operands, hidden_bias, gate_bias, items, scratch }
     }
 
     /// The scores of every query with every item, a row a query.
@@ -164,9 +212,13 @@ impl Fused {
 
     /// Hands the scores of a query with the items from `first` on to `take`, for every query and all items in order.
     fn run(&mut self, queries: Side<'_>, take: &mut dyn FnMut(usize, usize, &[f32])) {
-        let Self { extents, tier, network, items, scratch } = self;
-        let op = Score { extents: *extents, network, items, queries, scratch, take };
-        dispatch(*tier, op).expect("arranging tested the tier");
+        let Self { extents, tier, operands, hidden_bias, gate_bias, items, scratch } = self;
+        let steps = Steps { extents: *extents, hidden_bias, gate_bias, items, queries, scratch, take };
+        let outcome = match operands {
+            Operands::Single(single) => dispatch(*tier, Score { steps, products: single.with(queries) }),
+            Operands::Pairs(pairs) => dispatch_bf16(*tier, Score { steps, products: pairs.with(queries) }),
+        };
+        outcome.expect("arranging tested the tier");
     }
 }
 
@@ -180,51 +232,82 @@ impl SimdOp for PanelWidth {
     }
 }
 
+impl DotBf16Op for PanelWidth {
+    type Output = usize;
+    #[inline(always)]
+    fn eval<S: DotBf16>(self, _: S) -> usize {
+        PANEL_VECTORS * S::LANES
+    }
+}
+
 /// Queries that go through each step together: their components make whole tiles of the logits' product, and the weights that
 /// a tile brings into the first-level cache serve them all.
 const QUERIES_AT_ONCE: usize = 6;
 
-struct Score<'a> {
+/// The products of a form. What they read and write stands in rows of lanes: of logits panel by panel a query, otherwise the
+/// panels of some queries side by side.
+trait Products<S: Simd> {
+    /// The logits of some queries with a panel of items.
+    fn logits(&mut self, s: S, queries: Range<usize>, panel: usize, logits: &mut [f32]);
+    /// What goes into the hidden units, of so many queries.
+    fn hidden(&mut self, s: S, several: usize, logits: &[f32], bias: &[f32], hidden: &mut [f32]);
+    /// What the network brings to the gates.
+    fn gates(&mut self, s: S, several: usize, hidden: &[f32], bias: &[f32], gates: &mut [f32]);
+}
+
+/// Everything but the products.
+struct Steps<'a> {
     extents: Extents,
-    network: &'a Turned,
-    items: &'a Panels,
+    hidden_bias: &'a [f32],
+    gate_bias: &'a [f32],
+    items: &'a Items,
     queries: Side<'a>,
     scratch: &'a mut [f32],
     take: &'a mut dyn FnMut(usize, usize, &[f32]),
 }
 
-impl SimdOp for Score<'_> {
+struct Score<'a, P> {
+    steps: Steps<'a>,
+    products: P,
+}
+
+impl SimdOp for Score<'_, single::OfQueries<'_>> {
     type Output = ();
 
     #[inline(always)]
     fn eval<S: Simd>(self, s: S) {
-        let Self { extents, network, items, queries, scratch, take } = self;
+        self.steps.run(s, self.products);
+    }
+}
+
+impl DotBf16Op for Score<'_, pairs::OfQueries<'_>> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<S: DotBf16>(self, s: S) {
+        self.steps.run(s, self.products);
+    }
+}
+
+impl Steps<'_> {
+    #[inline(always)]
+    fn run<S: Simd, P: Products<S>>(self, s: S, mut products: P) {
+        let Self { extents, hidden_bias, gate_bias, items, queries, scratch, take } = self;
         let (p, width) = (extents.logits(), items.width);
         let (rows, units) = (grouped(p), grouped(extents.hidden));
-        let panels = items.components.chunks_exact(extents.item_width() * width);
-        for (panel, (components, item_gates)) in
-            panels.zip(items.gates.chunks_exact(rows * width)).enumerate()
-        {
+        for (panel, item_gates) in items.gates.chunks_exact(rows * width).enumerate() {
             let (first_item, count) = (panel * width, width.min(items.count - panel * width));
-            let some = queries.components.chunks(QUERIES_AT_ONCE * extents.query_width());
-            for (block, (q, gates_of)) in some.zip(queries.gates.chunks(QUERIES_AT_ONCE * p)).enumerate() {
-                let several = gates_of.len() / p;
+            for (block, gates_of) in queries.gates.chunks(QUERIES_AT_ONCE * p).enumerate() {
+                let (first, several) = (block * QUERIES_AT_ONCE, gates_of.len() / p);
                 let columns = several * width;
                 let (logits, rest) = scratch.split_at_mut(p * columns);
                 let (hidden, rest) = rest.split_at_mut(units * columns);
                 let (gates, rest) = rest.split_at_mut(rows * columns);
                 let (query_gates, rest) = rest.split_at_mut(rows * several);
-                // Panel by panel a query: what is a row of all components to this product is a panel to the next.
-                let shape =
-                    [several * extents.query_components, extents.width, extents.item_components * width];
-                multiply_within(s, q, shape, Right::Panels(components), None, logits);
-                let bias = Some(&*network.hidden_bias);
-                let shape = [units, p, columns];
-                multiply_within(s, &network.into_hidden, shape, Right::Panels(logits), bias, hidden);
+                products.logits(s, first..first + several, panel, logits);
+                products.hidden(s, several, logits, hidden_bias, hidden);
                 logistic_rows(s, hidden, columns);
-                let right = if several == 1 { Right::Panels(hidden) } else { Right::Rows(hidden) };
-                let bias = Some(&*network.bias);
-                multiply_within(s, &network.out_of_hidden, [rows, units, columns], right, bias, gates);
+                products.gates(s, several, hidden, gate_bias, gates);
                 order_gates(extents, gates_of, query_gates);
                 let gate = Gates { of_queries: query_gates, of_items: item_gates, width };
                 let (least, rest) = rest.split_at_mut(columns);
@@ -232,7 +315,7 @@ impl SimdOp for Score<'_> {
                 let (sums, scores) = rest.split_at_mut(columns);
                 weigh(s, gates, logits, least, sums, &mut scores[..columns], width);
                 for (query, scores) in scores.chunks_exact(width).take(several).enumerate() {
-                    take(block * QUERIES_AT_ONCE + query, first_item, &scores[..count]);
+                    take(first + query, first_item, &scores[..count]);
                 }
             }
         }

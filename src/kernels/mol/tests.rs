@@ -74,6 +74,18 @@ fn every_form_equals_its_reference_on_every_tier() {
                 Fused::new(tier, model.extents, &model.sample.network(), model.sample.items()).unwrap();
             fused.scores(model.sample.queries(), &mut got);
             assert!(worst(&got, &want) < 2e-4, "fused {tier} {:?}: {}", model.extents, worst(&got, &want));
+            // A tier without the pairs' instruction has no such form.
+            let paired = Fused::bf16(tier, model.extents, &model.sample.network(), model.sample.items());
+            if let Ok(mut paired) = paired {
+                got.fill(f32::NAN);
+                paired.scores(model.sample.queries(), &mut got);
+                assert!(
+                    worst(&got, &want) < 0.5,
+                    "paired {tier} {:?}: {}",
+                    model.extents,
+                    worst(&got, &want)
+                );
+            }
             let bf16 = [Bf16Method::Pairs, Bf16Method::Widened].map(|method| (Precision::Bf16(method), 0.5));
             for (precision, most) in [(Precision::Single, 2e-4)].into_iter().chain(bf16) {
                 for pairs in [EVERY_PAIR, 1, 20] {
