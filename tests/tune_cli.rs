@@ -34,9 +34,17 @@ fn a_search_over_mixtures_prints_the_choice_and_writes_one_document() {
     let folder = tempfile::tempdir().unwrap();
     let (code, stdout, stderr) = small(&["--svg", "front.svg"], folder.path());
     assert_eq!(code, 0, "{stderr}");
-    for word in
-        ["choice", "not measured", "dot product", "fused", "tiled-bf16", "eager", "score ", "reserve ", "warn where"]
-    {
+    for word in [
+        "choice",
+        "not measured",
+        "dot product",
+        "fused",
+        "tiled-bf16",
+        "eager",
+        "score ",
+        "reserve ",
+        "warn where",
+    ] {
         assert!(stdout.contains(word), "{word}: {stdout}");
     }
     assert!(std::fs::read_to_string(folder.path().join("front.svg")).unwrap().starts_with("<svg"));
