@@ -34,9 +34,17 @@ fn a_search_over_mixtures_prints_the_choice_and_writes_one_document() {
     let folder = tempfile::tempdir().unwrap();
     let (code, stdout, stderr) = small(&["--svg", "front.svg"], folder.path());
     assert_eq!(code, 0, "{stderr}");
-    for word in
-        ["choice", "not measured", "dot product", "fused", "eager", "score ", "reserve ", "warn where"]
-    {
+    for word in [
+        "choice",
+        "not measured",
+        "dot product",
+        "fused",
+        "tiled-bf16",
+        "eager",
+        "score ",
+        "reserve ",
+        "warn where",
+    ] {
         assert!(stdout.contains(word), "{word}: {stdout}");
     }
     assert!(std::fs::read_to_string(folder.path().join("front.svg")).unwrap().starts_with("<svg"));
@@ -46,7 +54,7 @@ fn a_search_over_mixtures_prints_the_choice_and_writes_one_document() {
     let tuning: Tuning = serde_json::from_str(&stdout).unwrap();
     assert_eq!((&*tuning.schema, &*tuning.what), (Tuning::SCHEMA, "mol"));
     let mol = tuning.mol.unwrap();
-    assert_eq!((mol.candidates.len(), mol.dots.len(), mol.forms.len()), (4, 2, 4));
+    assert_eq!((mol.candidates.len(), mol.dots.len(), mol.forms.len()), (4, 2, 5));
     // Memory is of a process of its own, which every system here tells.
     for row in &mol.candidates {
         assert!(row.memory_bytes.is_some() && row.quality.is_none(), "{}", row.settings);
