@@ -14,6 +14,8 @@ use crate::tensor::AlignedBuffer;
 pub enum ScoreForm {
     /// Every step of a vector's worth of items before the next.
     Fused,
+    /// The same with the operands of every product in bfloat16, where there are dot products of those.
+    FusedBf16,
     /// Steps over blocks that stay in the caches.
     Tiled,
     /// The same with components, network and the operands of every product in bfloat16.
@@ -26,17 +28,28 @@ pub enum ScoreForm {
 
 impl ScoreForm {
     /// Every one.
-    pub const ALL: [Self; 5] = [Self::Fused, Self::Tiled, Self::TiledBf16, Self::Eager, Self::Dot];
+    pub const ALL: [Self; 6] =
+        [Self::Fused, Self::FusedBf16, Self::Tiled, Self::TiledBf16, Self::Eager, Self::Dot];
 
     /// As in case texts.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Fused => "fused",
+            Self::FusedBf16 => "fused-bf16",
             Self::Tiled => "tiled",
             Self::TiledBf16 => "tiled-bf16",
             Self::Eager => "eager",
             Self::Dot => "dot",
+        }
+    }
+
+    /// The form in single precision that takes the same steps.
+    const fn single(self) -> Self {
+        match self {
+            Self::FusedBf16 => Self::Fused,
+            Self::TiledBf16 => Self::Tiled,
+            Self::Fused | Self::Tiled | Self::Eager | Self::Dot => self,
         }
     }
 
@@ -69,11 +82,9 @@ impl ScorerSizes {
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of a shape that fits a memory")]
     pub fn flops(&self, form: ScoreForm) -> Option<f64> {
-        match form {
+        match form.single() {
             ScoreForm::Dot => Some(2.0 * (self.queries * self.items) as f64 * self.width as f64),
-            ScoreForm::Fused | ScoreForm::Tiled | ScoreForm::TiledBf16 | ScoreForm::Eager => {
-                Some(Sizes::of(&self.shape())?.cost(size_of::<f32>()).flops)
-            }
+            _ => Some(Sizes::of(&self.shape())?.cost(size_of::<f32>()).flops),
         }
     }
 
@@ -83,7 +94,7 @@ impl ScorerSizes {
         let p = self.query_components * self.item_components;
         let single = size_of::<f32>();
         let scores = self.queries.saturating_mul(self.items).saturating_mul(single);
-        let operand = if form == ScoreForm::TiledBf16 { size_of::<u16>() } else { single };
+        let operand = if form == form.single() { single } else { size_of::<u16>() };
         let side = |count: usize, components: usize| {
             count.saturating_mul(components.saturating_mul(self.width) * operand + p * single)
         };
@@ -92,7 +103,7 @@ impl ScorerSizes {
                 let embeddings = (self.queries.saturating_add(self.items)).saturating_mul(self.width);
                 [embeddings.saturating_mul(single).saturating_add(scores), 0]
             }
-            ScoreForm::Fused | ScoreForm::Tiled | ScoreForm::TiledBf16 | ScoreForm::Eager => {
+            _ => {
                 let items = side(self.items, self.item_components);
                 // Queries come as they are, and are rounded on the way.
                 let queries = self.queries.saturating_mul((self.query_components * self.width + p) * single);
@@ -107,14 +118,13 @@ impl ScorerSizes {
     #[must_use]
     pub fn arranging_bytes(&self, form: ScoreForm) -> u64 {
         // As they come, numbers are of single precision; what is arranged takes no more.
-        let single = if form == ScoreForm::TiledBf16 { ScoreForm::Tiled } else { form };
-        let [data, model] = self.bytes(single);
+        let [data, model] = self.bytes(form.single());
         let tensors = match form {
             ScoreForm::Eager => {
                 let pair = 2 * self.query_components * self.item_components + self.gate_hidden;
                 self.queries.saturating_mul(self.items).saturating_mul(pair * size_of::<f32>())
             }
-            ScoreForm::Fused | ScoreForm::Tiled | ScoreForm::TiledBf16 | ScoreForm::Dot => 0,
+            _ => 0,
         };
         let twice = data.saturating_add(model).saturating_mul(2);
         twice.saturating_add(tensors) as u64
@@ -182,6 +192,10 @@ impl Scorer {
         let model = Model::new(Sizes { queries: sizes.queries, items: sizes.items, extents }, seed);
         let kind = match form {
             ScoreForm::Tiled => Kind::Staged(Box::new(model.staged(tier, Precision::Single, TILE)?)),
+            ScoreForm::FusedBf16 => {
+                let tier = Tier::Avx512bf16;
+                Kind::Fused(Box::new(Fused::bf16(tier, extents, &model.network(), model.items())?))
+            }
             ScoreForm::TiledBf16 => {
                 let (tier, method) = if Tier::Avx512bf16.is_available() {
                     (Tier::Avx512bf16, Bf16Method::Pairs)
@@ -235,16 +249,21 @@ mod tests {
         };
         let machine = Machine::default();
         let mut first: Option<Vec<f32>> = None;
-        for form in [ScoreForm::Eager, ScoreForm::Tiled, ScoreForm::Fused, ScoreForm::TiledBf16] {
+        for form in ScoreForm::ALL.into_iter().filter(|form| *form != ScoreForm::Dot) {
             assert_eq!(ScoreForm::named(form.name()), Some(form));
-            let mut scorer = Scorer::new(form, sizes, tier, 7, &machine).unwrap();
+            let scorer = Scorer::new(form, sizes, tier, 7, &machine);
+            if form == ScoreForm::FusedBf16 && !Tier::Avx512bf16.is_available() {
+                assert!(scorer.is_err());
+                continue;
+            }
+            let mut scorer = scorer.unwrap();
             let scores = scorer.score(3).to_vec();
             assert_eq!(scorer.score(1), &scores[..37], "{}", form.name());
             assert!(scores.iter().any(|score| score.abs() > 1.0), "{}", form.name());
             let first = first.get_or_insert_with(|| scores.clone());
             let apart = first.iter().zip(&scores).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             // Logits are up to twenty, and bfloat16 has eight bits.
-            let most = if form == ScoreForm::TiledBf16 { 0.2 } else { 1e-3 };
+            let most = if form == form.single() { 1e-3 } else { 0.2 };
             assert!(apart < most, "{}: {apart}", form.name());
         }
         let dots = Scorer::new(ScoreForm::Dot, sizes, tier, 7, &machine).unwrap().score(usize::MAX).len();
