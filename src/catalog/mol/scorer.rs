@@ -82,7 +82,7 @@ impl ScorerSizes {
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of a shape that fits a memory")]
     pub fn flops(&self, form: ScoreForm) -> Option<f64> {
-        match form.single() {
+        match form {
             ScoreForm::Dot => Some(2.0 * (self.queries * self.items) as f64 * self.width as f64),
             _ => Some(Sizes::of(&self.shape())?.cost(size_of::<f32>()).flops),
         }
@@ -95,16 +95,14 @@ impl ScorerSizes {
         let single = size_of::<f32>();
         let scores = self.queries.saturating_mul(self.items).saturating_mul(single);
         let operand = if form == form.single() { single } else { size_of::<u16>() };
-        let side = |count: usize, components: usize| {
-            count.saturating_mul(components.saturating_mul(self.width) * operand + p * single)
-        };
         match form {
             ScoreForm::Dot => {
                 let embeddings = (self.queries.saturating_add(self.items)).saturating_mul(self.width);
                 [embeddings.saturating_mul(single).saturating_add(scores), 0]
             }
             _ => {
-                let items = side(self.items, self.item_components);
+                let items =
+                    self.items.saturating_mul(self.item_components * self.width * operand + p * single);
                 // Queries come as they are, and are rounded on the way.
                 let queries = self.queries.saturating_mul((self.query_components * self.width + p) * single);
                 let data = items.saturating_add(queries).saturating_add(scores);
